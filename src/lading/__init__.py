@@ -1,0 +1,1 @@
+"""Lading: a bill of lading for every container."""

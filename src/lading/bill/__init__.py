@@ -1,0 +1,1 @@
+"""The joined view: all that is known about one subject."""

@@ -1,0 +1,1 @@
+"""The edges: command line, API, console, registry endpoints, worker."""

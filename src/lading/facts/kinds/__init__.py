@@ -1,0 +1,72 @@
+"""Every kind of fact there is, listed here by hand so that the list can be read.
+
+One module for the facts of one domain. Whoever adds a kind adds it to `CATALOGUE`; a test fails for one left out.
+"""
+
+from typing import Final
+
+from lading.facts.fact import Fact
+from lading.facts.kinds import (
+    identity,
+    lifecycle,
+    observability,
+    orchestration,
+    policy,
+    runtime_security,
+    supply_chain,
+    system,
+)
+
+CATALOGUE: Final[tuple[type[Fact], ...]] = (
+    system.ServerStarted,
+    system.ServerStopped,
+    system.ClockRegressed,
+    system.CheckpointSigned,
+    system.ToolSeen,
+    identity.TeamCreated,
+    identity.PrincipalCreated,
+    identity.RoleGranted,
+    identity.RoleWithdrawn,
+    identity.TokenIssued,
+    identity.TokenRevoked,
+    identity.AccessRefused,
+    policy.DecisionMade,
+    policy.RulesLoaded,
+    policy.ExceptionGranted,
+    supply_chain.BaseImageMade,
+    supply_chain.ImageBuilt,
+    supply_chain.ImagePushed,
+    supply_chain.TagMoved,
+    supply_chain.ManifestDeleted,
+    supply_chain.PullRefused,
+    supply_chain.LayerInventoried,
+    supply_chain.ImageInventoried,
+    supply_chain.AdvisoriesUpdated,
+    supply_chain.FindingsChanged,
+    supply_chain.ImageMoved,
+    supply_chain.AttestationMade,
+    supply_chain.OwnerChanged,
+    orchestration.EngineConnected,
+    orchestration.EngineLost,
+    orchestration.WorkloadDeclared,
+    orchestration.DeploymentStarted,
+    orchestration.DeploymentFinished,
+    orchestration.WorkloadRemoved,
+    orchestration.ContainerStarted,
+    orchestration.ContainerHealthChanged,
+    orchestration.ContainerStopped,
+    runtime_security.PostureAssessed,
+    runtime_security.SensorStateChanged,
+    runtime_security.IncidentOpened,
+    runtime_security.IncidentSeenAgain,
+    runtime_security.IncidentClosed,
+    runtime_security.ResponseTaken,
+    observability.TelemetryClosed,
+    observability.TelemetryGap,
+    observability.TelemetryExpired,
+    lifecycle.ShipStarted,
+    lifecycle.ShipFinished,
+    lifecycle.PatchPlanned,
+    lifecycle.PatchFinished,
+    lifecycle.ImageRevocationCarriedOut,
+)

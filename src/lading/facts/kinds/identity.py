@@ -1,0 +1,63 @@
+"""Facts about who may do what."""
+
+from __future__ import annotations
+
+from lading.facts.fact import Fact
+from lading.kernel.subject import Subject, SubjectKind
+
+
+class TeamCreated(Fact, frozen=True, kw_only=True, tag="team.created"):
+    """A team exists."""
+
+    team: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.TEAM, self.team)
+
+
+class _AboutPrincipal(Fact, frozen=True, kw_only=True, tag="_about-principal"):
+    principal: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.PRINCIPAL, self.principal)
+
+
+class PrincipalCreated(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.created"):
+    """A person or a robot is known; `principal` is `person:NAME` or `robot:TEAM/NAME`."""
+
+    kind_of: str
+
+
+class RoleGranted(_AboutPrincipal, frozen=True, kw_only=True, tag="role.granted"):
+    """A principal has a role in a team."""
+
+    team: str
+    role: str
+
+
+class RoleWithdrawn(_AboutPrincipal, frozen=True, kw_only=True, tag="role.withdrawn"):
+    """A principal lost a role in a team."""
+
+    team: str
+    role: str
+
+
+class TokenIssued(_AboutPrincipal, frozen=True, kw_only=True, tag="token.issued"):
+    """A token was made; the fact carries its id, never the token."""
+
+    token_id: str
+    purpose: str
+    until: str = ""
+
+
+class TokenRevoked(_AboutPrincipal, frozen=True, kw_only=True, tag="token.revoked"):
+    """A token does not work any more."""
+
+    token_id: str
+
+
+class AccessRefused(_AboutPrincipal, frozen=True, kw_only=True, tag="access.refused"):
+    """Somebody asked for what they may not do; `principal` is `anonymous` when nobody proved who it was."""
+
+    operation: str
+    target: str

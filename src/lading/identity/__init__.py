@@ -1,0 +1,1 @@
+"""Who is asking: teams, people, robots, their roles and their tokens."""

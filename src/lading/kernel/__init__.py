@@ -1,0 +1,1 @@
+"""Values everybody speaks. The lowest room: it imports nothing of Lading and does no input or output."""

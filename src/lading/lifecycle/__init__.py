@@ -1,0 +1,1 @@
+"""The stories that cross domains, one file each."""

@@ -1,0 +1,1 @@
+"""Logs and metrics that outlive the container: collect, store, query."""

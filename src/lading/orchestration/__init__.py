@@ -1,0 +1,1 @@
+"""Where and how containers run: workload, plan, engines."""

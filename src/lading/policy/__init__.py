@@ -1,0 +1,1 @@
+"""Rules in CEL: one engine and one rule text for build, push, pull, deploy and run."""

@@ -1,0 +1,1 @@
+"""What containers are allowed, what they do, and what follows: posture, sense, judge, respond."""

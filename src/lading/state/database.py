@@ -1,0 +1,144 @@
+"""One database behind one small surface: `write()` and `read()`.
+
+`write()` is serialised on SQLite (BEGIN IMMEDIATE) and durable when it returns (synchronous=FULL). `read()` sees one
+snapshot. Transactions are short: no network call and no file reading happens inside one.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from lading.kernel.errors import Conflict, LadingError, Unavailable
+
+Transaction = sa.Connection
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_PASSWORD: Final = re.compile(r"//([^:/@]+):[^@]*@")
+
+
+class Database:
+    """A SQLite file, a SQLite database in memory (`sqlite://`) or a PostgreSQL database.
+
+    Args:
+        url: an SQLAlchemy URL; `postgresql://` is read as psycopg 3.
+        read_only: open so that no statement can write, whatever the caller does (the pull endpoint).
+
+    Raises:
+        Unavailable: when the database cannot be opened; the message names it without its password.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self.url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self.read_only = read_only
+        self.is_sqlite = self.url.startswith("sqlite")
+        self._engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
+
+    @property
+    def label(self) -> str:
+        """The URL for people and logs, without a password."""
+        return _PASSWORD.sub(r"//\1:…@", self.url)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The SQLAlchemy engine, for migrations only."""
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that may write: committed and durable on leaving, rolled back on an exception.
+
+        Raises:
+            Unavailable: the database does not answer, is full, or stayed locked for 30 s.
+            Conflict: a uniqueness or foreign-key rule was broken.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with connection.begin() if not connection.in_transaction() else connection.get_transaction():  # type: ignore[union-attr]
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """One consistent snapshot; writes in it are lost.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except LadingError:
+            raise
+        except sa.exc.IntegrityError as error:
+            raise Conflict(f"The database {self.label} refused a row: {error.orig}.") from error
+        except (OperationalError, DBAPIError) as error:
+            raise Unavailable(
+                f"The database {self.label} does not answer: {_first_line(error.orig)}.",
+                remedy="Check that it runs, that its disk is not full and that LADING_DATABASE_URL names it.",
+            ) from error
+        except SQLAlchemyError as error:
+            raise Unavailable(f"The database {self.label} failed: {_first_line(error)}.") from error
+
+    def _sqlite_engine(self) -> sa.Engine:
+        path = self.url.partition("///")[2]
+        in_memory = path in ("", ":memory:")
+        if not in_memory and not self.read_only:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        url, args = self.url, {"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000}
+        if self.read_only and not in_memory:
+            url, args = f"sqlite:///file:{path}?mode=ro&uri=true", args | {"uri": True}
+        engine = sa.create_engine(
+            url,
+            connect_args=args,
+            poolclass=StaticPool if in_memory else QueuePool,
+            **({} if in_memory else {"pool_size": 8, "max_overflow": 32}),
+        )
+        event.listen(engine, "connect", self._prepare_sqlite)
+        # sqlite3 must not begin transactions by itself: `write` and `read` say which kind they want.
+        event.listen(engine, "begin", lambda _connection: None)
+        return engine
+
+    def _prepare_sqlite(self, connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "query_only=ON" if self.read_only else "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _postgres_engine(self) -> sa.Engine:
+        engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+        if self.read_only:
+            return engine.execution_options(postgresql_readonly=True)
+        return engine
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -1,0 +1,1 @@
+"""Which capability is covered by what, on live evidence: catalogue, evidence, analyse."""

@@ -1,0 +1,1 @@
+"""How images come to be: build, registry, inventory, advisories, match, attest."""
