@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# What the tests need beyond Python: a container engine, mmdebstrap, PostgreSQL, Chromium. Installs what is missing from
+# Debian packages; never starts a service, never touches an engine or database that is already there.
+set -euo pipefail
+
+say() { printf '\033[2m[set-up]\033[0m %s\n' "$*"; }
+missing=()
+need() { command -v "$1" >/dev/null || [ -x "$1" ] || missing+=("$2"); }
+
+need dockerd docker.io
+need mmdebstrap mmdebstrap
+need chromium chromium
+need ip iproute2
+need iptables iptables
+need openssl openssl
+[ -x /bin/busybox ] && file -b /bin/busybox 2>/dev/null | grep -q 'statically' || dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
+need skopeo skopeo
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "[set-up] The tests need: ${missing[*]}. Install them (on Debian: apt-get install ${missing[*]}) and run again." >&2
+  exit 1
+fi
+say "installing ${missing[*]} from Debian packages"
+guard=/usr/sbin/policy-rc.d
+made_guard=no
+if [ ! -e "$guard" ]; then  # so that no package starts a service of its own
+  printf '#!/bin/sh\nexit 101\n' > "$guard" && chmod 755 "$guard" && made_guard=yes
+fi
+trap '[ "$made_guard" = yes ] && rm -f "$guard"' EXIT
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/tmp/lading-apt.$$ 2>&1 || {
+  tail -n 20 /tmp/lading-apt.$$ >&2
+  echo "[set-up] apt-get could not install ${missing[*]}; see above." >&2
+  exit 1
+}
+rm -f /tmp/lading-apt.$$
