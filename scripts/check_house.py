@@ -13,7 +13,7 @@ BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc
 
 # Library -> path fragments of the modules that may import it. An adapter is where a library is known.
 ADAPTERS: dict[str, tuple[str, ...]] = {
-    "sqlalchemy": ("state/", "facts/", "sql.py", "sql/"),
+    "sqlalchemy": ("state/", "facts/", "jobs/", "sql.py", "sql/"),
     "alembic": ("state/",),
     "docker": ("docker", "buildkit"),
     "duckdb": ("parquet", "duckdb"),

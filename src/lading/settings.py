@@ -1,0 +1,195 @@
+"""Every setting of Lading in one table: name, environment variable, default, what it means.
+
+A flag wins over the environment, the environment over the file, the file over the default. The file is TOML:
+`LADING_CONFIG`, or `lading.toml` in the data directory. docs/settings.md is written from this table.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from lading.kernel.errors import InvalidInput
+
+PREFIX: Final = "LADING_"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where something listens or is reached: host and TCP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `host:port`, `[ipv6]:port` or `:port` (all interfaces); raises InvalidInput."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise InvalidInput(f"{text!r} is not an address.", remedy="Write it as HOST:PORT, such as 127.0.0.1:5000.")
+        return cls(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - only when somebody wrote `:port`
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise InvalidInput(f"{text!r} is neither yes nor no.", remedy="Write true or false.")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 31_536_000:
+        raise InvalidInput(f"{text!r} is not a number of seconds.", remedy="Write a number above 0, such as 2.5.")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise InvalidInput(f"{text!r} is not a whole number.", remedy="Write digits only.")
+    return int(text)
+
+
+def _setting(default: str, read: Callable[[str], Any], meaning: str) -> Any:
+    return field(metadata={"default": default, "read": read, "meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a running Lading was told. Field `push_addr` is `LADING_PUSH_ADDR` in the environment."""
+
+    data: Path = _setting("/var/lib/lading", _path, "Directory that holds everything Lading keeps.")
+    push_addr: Address = _setting("127.0.0.1:5000", Address.parse, "Push endpoint (authenticated read and write).")
+    pull_addr: Address = _setting("127.0.0.1:5001", Address.parse, "Pull endpoint (read-only, approved content only).")
+    api_addr: Address = _setting("127.0.0.1:8080", Address.parse, "Management API and web console.")
+    database_url: str = _setting(
+        "", str, "SQLAlchemy URL of a PostgreSQL database; empty: SQLite in the data directory."
+    )
+    blob_url: str = _setting(
+        "", str, "s3://BUCKET/PREFIX of an object store; empty: a directory in the data directory."
+    )
+    admin_token_file: Path | None = _setting(
+        "", _optional_path, "File with the first admin token; empty: print one once."
+    )
+    engine: str = _setting("", str, "Docker Engine address; empty: the one that answers, else a private one.")
+    private_engine: bool = _setting(
+        "true", _flag, "Start a private Docker Engine when none answers and we are root on Debian."
+    )
+    ca_file: Path | None = _setting("", _optional_path, "The site's CA bundle, handed to builds as a secret.")
+    policy: Path | None = _setting("", _optional_path, "Directory of rule files; empty: the default pack.")
+    environment: str = _setting(
+        "production", str, "Where workloads run unless their file says: production or development."
+    )
+    upstream: str = _setting("", str, "Public registry to mirror missing base images from; empty: none.")
+    poll_seconds: float = _setting("0.25", _seconds, "How often followers look for new facts.")
+    sample_seconds: float = _setting("2", _seconds, "How often CPU, memory and network of containers are sampled.")
+    sense_seconds: float = _setting("1", _seconds, "How often running containers are checked for drift.")
+    telemetry_days: int = _setting("14", _count, "Days that logs and samples are kept.")
+    telemetry_megabytes: int = _setting("2048", _count, "Most space that logs and samples may take, in MB.")
+    rollout_seconds: float = _setting("90", _seconds, "How long a new container may take to become healthy.")
+    min_free_megabytes: int = _setting(
+        "512", _count, "Refuse new work when the data directory has less space than this."
+    )
+    log_level: str = _setting("info", str, "Level of Lading's own log: debug, info, warning or error.")
+
+    @property
+    def database(self) -> str:
+        """The URL of the database that is really used."""
+        return self.database_url or f"sqlite:///{self.data / 'lading.db'}"
+
+    @property
+    def api_url(self) -> str:
+        """Where the command line finds the API."""
+        host = "127.0.0.1" if self.api_addr.host == "0.0.0.0" else self.api_addr.host  # noqa: S104 - a comparison
+        return f"http://{Address(host, self.api_addr.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDoc:
+    """One row of the settings table."""
+
+    name: str
+    variable: str
+    default: str
+    meaning: str
+
+
+def documented() -> list[SettingDoc]:
+    """Every setting, in the order of the table."""
+    return [
+        SettingDoc(item.name, variable(item.name), item.metadata["default"], item.metadata["meaning"])
+        for item in fields(Settings)
+    ]
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load(flags: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from flags, environment and file.
+
+    Raises:
+        InvalidInput: a value does not fit, or the file has an unknown key; names the setting and where it was said.
+    """
+    said = {key: value for key, value in (flags or {}).items() if value is not None}
+    env = os.environ if environ is None else environ
+    file, origin = _from_file(said, env)
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        text, where = item.metadata["default"], "default"
+        if item.name in file:
+            text, where = file[item.name], str(origin)
+        if (name := variable(item.name)) in env:
+            text, where = env[name], name
+        if item.name in said:
+            text, where = said[item.name], f"--{item.name.replace('_', '-')}"
+        try:
+            values[item.name] = item.metadata["read"](text)
+        except InvalidInput as error:
+            raise InvalidInput(f"Setting {item.name} ({where}): {error.what}", remedy=error.remedy) from error
+    return Settings(**values)
+
+
+def _from_file(flags: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str, str], Path | None]:
+    named = env.get(PREFIX + "CONFIG", "")
+    data = _path(flags.get("data") or env.get(variable("data")) or "/var/lib/lading")
+    path = _path(named) if named else data / "lading.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        if named:
+            raise InvalidInput(f"The settings file {path} does not exist.", remedy="Correct LADING_CONFIG.") from None
+        return {}, None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput(f"The settings file {path} cannot be read: {error}.", remedy="Mend it as TOML.") from error
+    known = {item.name for item in fields(Settings)}
+    if unknown := sorted(set(content) - known):
+        names = ", ".join(sorted(known))
+        raise InvalidInput(f"{path}: unknown setting {unknown[0]!r}.", remedy=f"Settings are: {names}.")
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in content.items()}, path
