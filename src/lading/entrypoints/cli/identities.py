@@ -1,0 +1,128 @@
+"""`lading login`, `lading team`, `lading robot`, `lading person`: who may do what."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lading.entrypoints.cli.client import ApiClient, keep_token
+from lading.entrypoints.cli.options import OutputOption
+from lading.entrypoints.cli.output import Output, err, out, print_rows
+from lading.kernel.errors import InvalidInput
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(login)
+    app.command()(logout)
+    app.command()(whoami)
+    team = typer.Typer(help="Teams: list, create.", no_args_is_help=True)
+    team.command("ls")(teams)
+    team.command("create")(create_team)
+    app.add_typer(team, name="team")
+    robot = typer.Typer(help="Robot accounts: create, list.", no_args_is_help=True)
+    robot.command("create")(create_robot)
+    app.add_typer(robot, name="robot")
+    person = typer.Typer(help="People: create, grant a role.", no_args_is_help=True)
+    person.command("create")(create_person)
+    person.command("grant")(grant)
+    app.add_typer(person, name="person")
+    token = typer.Typer(help="Tokens: list, revoke.", no_args_is_help=True)
+    token.command("ls")(tokens)
+    token.command("revoke")(revoke_token)
+    app.add_typer(token, name="token")
+
+
+def login(
+    token_file: Annotated[Path | None, typer.Option(help="File with the token; by default it is asked for.")] = None,
+) -> None:
+    """Keep a token for this API, readable by you only."""
+    if token_file:
+        token = token_file.read_text(encoding="utf-8").strip()
+    elif sys.stdin.isatty():
+        token = typer.prompt("Token", hide_input=True, err=True).strip()
+    else:
+        token = sys.stdin.readline().strip()
+    if not token:
+        raise InvalidInput("No token was given.", remedy="`lading up` printed the first one.")
+    client = ApiClient(token=token)
+    known = client.get("/api/v1/whoami")
+    keep_token(client.api, token)
+    err.print(f"Logged in to {client.api} as {known['principal']}.")
+
+
+def logout() -> None:
+    """Forget the token for this API."""
+    client = ApiClient()
+    keep_token(client.api, None)
+    err.print(f"Logged out of {client.api}.")
+
+
+def whoami(output: OutputOption = Output.TABLE) -> None:
+    """Say who the token belongs to and which roles that one has."""
+    known = ApiClient().get("/api/v1/whoami")
+    rows = [{"principal": known["principal"], "team": team, "role": role} for team, role in known["roles"]]
+    print_rows(rows, ("principal", "team", "role"), output, f"{known['principal']} has no role in any team.")
+
+
+def teams(output: OutputOption = Output.TABLE) -> None:
+    """List teams."""
+    print_rows(ApiClient().get("/api/v1/teams"), ("team", "members", "created"), output, "There is no team yet.")
+
+
+def create_team(team: Annotated[str, typer.Argument(help="Name of the team.")]) -> None:
+    """Create a team."""
+    ApiClient().post("/api/v1/teams", {"team": team})
+    out.print(f"team {team} exists")
+
+
+def create_robot(
+    robot: Annotated[str, typer.Argument(help="TEAM/NAME of the robot.")],
+    role: Annotated[str, typer.Option(help="viewer, developer, operator, security or admin.")] = "developer",
+    days: Annotated[int, typer.Option(help="Days until its token expires.", min=1, max=3650)] = 365,
+    token_file: Annotated[Path | None, typer.Option(help="File to write the token to, readable by you only.")] = None,
+) -> None:
+    """Create a robot account and show its token once. Use it with `docker login -u TEAM/NAME --password-stdin`."""
+    team, slash, name = robot.partition("/")
+    if not slash:
+        raise InvalidInput(f"{robot!r} names no team.", remedy="Write it as TEAM/NAME.")
+    answer = ApiClient().post(f"/api/v1/teams/{team}/robots", {"name": name, "role": role, "days": days})
+    if token_file:
+        token_file.touch(mode=0o600)
+        token_file.write_text(answer["token"] + "\n", encoding="utf-8")
+        err.print(f"The token of robot {robot} is in {token_file}.")
+        return
+    err.print(f"The token of robot {robot}, shown once:")
+    out.print(answer["token"])
+
+
+def create_person(person: Annotated[str, typer.Argument(help="Name of the person.")]) -> None:
+    """Create a person and show a token for them once."""
+    answer = ApiClient().post("/api/v1/people", {"name": person})
+    err.print(f"The token of {person}, shown once:")
+    out.print(answer["token"])
+
+
+def grant(
+    principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")],
+    team: Annotated[str, typer.Argument(help="Team.")],
+    role: Annotated[str, typer.Argument(help="viewer, developer, operator, security or admin.")],
+) -> None:
+    """Give a principal a role in a team."""
+    ApiClient().post("/api/v1/roles", {"principal": principal, "team": team, "role": role})
+    out.print(f"{principal} is {role} of {team}")
+
+
+def tokens(output: OutputOption = Output.TABLE) -> None:
+    """List tokens by id; what they are is not kept anywhere."""
+    columns = ("id", "principal", "purpose", "created", "until", "used")
+    print_rows(ApiClient().get("/api/v1/tokens"), columns, output, "There is no token.")
+
+
+def revoke_token(token: Annotated[str, typer.Argument(help="Id of the token.")]) -> None:
+    """Make a token worthless at once."""
+    ApiClient().delete(f"/api/v1/tokens/{token}")
+    out.print("revoked")

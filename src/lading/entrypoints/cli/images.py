@@ -1,0 +1,128 @@
+"""`lading image`: what the registry holds, in which state, and the moves between states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+
+from lading.entrypoints.cli.client import ApiClient
+from lading.entrypoints.cli.options import LimitOption, OutputOption, WhyOption
+from lading.entrypoints.cli.output import Output, out, print_json, print_rows
+
+ImageArgument = Annotated[str, typer.Argument(help="REPOSITORY:TAG or a digest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="Images: list, show, approve, quarantine, revoke, export.", no_args_is_help=True)
+    for command, name in (
+        (listing, "ls"), (show, "show"), (approve, "approve"), (quarantine, "quarantine"), (revoke, "revoke"),
+        (sbom, "sbom"), (verify, "verify"), (findings, "findings"),
+    ):  # fmt: skip
+        group.command(name)(command)
+    app.add_typer(group, name="image")
+
+
+def listing(
+    repository: Annotated[str, typer.Argument(help="Only this repository.")] = "",
+    state: Annotated[str, typer.Option(help="Only quarantined, approved or revoked.")] = "",
+    limit: LimitOption = 100,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List images, youngest first."""
+    rows = ApiClient().get("/api/v1/images", repository=repository or None, state=state or None, limit=limit)
+    columns = ("repository", "tags", "state", "team", "worst", "packages", "size_mb", "digest", "pushed")
+    print_rows(rows, columns, output, "The registry holds no such image. Push one or run `lading ship`.")
+
+
+def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show one image: state, owner, layers, packages and findings."""
+    found = ApiClient().get(f"/api/v1/images/{image}")
+    if output is Output.JSON:
+        print_json(found)
+        return
+    for key in (
+        "repository",
+        "tags",
+        "digest",
+        "state",
+        "why",
+        "until",
+        "replaced_by",
+        "team",
+        "principal",
+        "commit",
+        "pushed",
+    ):
+        if value := found.get(key):
+            shown = ", ".join(value) if isinstance(value, list) else str(value)
+            out.print(f"[bold]{key:<12}[/]{escape(shown)}")
+    print_rows(found["layers"], ("digest", "size_mb", "packages", "team", "origin"), output, "It has no layers.")
+
+
+def findings(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
+    """List what is known to be wrong with an image, worst first."""
+    rows = ApiClient().get(f"/api/v1/images/{image}/findings")
+    columns = ("severity", "id", "package", "version", "fixed", "kev", "epss", "owner", "layer")
+    print_rows(rows, columns, output, "Nothing is known to be wrong with it.")
+
+
+def approve(
+    image: ImageArgument,
+    why: WhyOption = "approved by hand",
+    days: Annotated[int, typer.Option(help="Days until the approval expires.", min=1, max=365)] = 90,
+) -> None:
+    """Approve a quarantined image by hand."""
+    _move(image, "approve", {"why": why, "days": days})
+
+
+def quarantine(image: ImageArgument, why: WhyOption = "quarantined by hand") -> None:
+    """Withdraw the approval of an image."""
+    _move(image, "quarantine", {"why": why})
+
+
+def revoke(
+    image: ImageArgument,
+    why: WhyOption = "revoked by hand",
+    replaced_by: Annotated[str, typer.Option(help="Image to use instead.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Refuse an image on every pull path from now on, and list the containers that still run it."""
+    answer = _move(image, "revoke", {"why": why, "replaced_by": replaced_by}, output)
+    if output is Output.TABLE:
+        columns = ("workload", "name", "team", "node")
+        print_rows(answer.get("running", []), columns, output, "No running container uses it.")
+
+
+def sbom(
+    image: ImageArgument,
+    to: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+) -> None:
+    """Export the inventory of an image as CycloneDX 1.6."""
+    document = ApiClient().get(f"/api/v1/images/{image}/sbom")
+    if to is None:
+        print_json(document)
+        return
+    to.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    out.print(f"{to}: {len(document.get('components', []))} components")
+
+
+def verify(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
+    """Verify the signature and every attestation of an image with the public key. Exit code 9: one does not hold."""
+    rows = ApiClient().get(f"/api/v1/images/{image}/attestations")
+    print_rows(rows, ("what", "predicate_type", "holds", "key_id", "until", "digest"), output, "It has no signature.")
+    if not rows or not all(row["holds"] for row in rows):
+        raise typer.Exit(9)
+
+
+def _move(image: str, move: str, body: dict[str, Any], output: Output = Output.TABLE) -> dict[str, Any]:
+    answer = ApiClient().post(f"/api/v1/images/{image}/{move}", body)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        out.print(f"{escape(answer['digest'])} is {answer['state']}: {escape(answer['why'])}")
+    return dict(answer)

@@ -1,0 +1,75 @@
+"""The command line: one Typer application put together from one module a topic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from lading.entrypoints.cli import (
+    bases,
+    bills,
+    demo_command,
+    deploys,
+    identities,
+    images,
+    incidents,
+    knowledge,
+    ledgers,
+    policies,
+    server,
+    ships,
+    strategies,
+    telemetry,
+)
+from lading.entrypoints.cli.output import err, print_error
+from lading.kernel.errors import ExitCode, LadingError
+
+app = typer.Typer(
+    name="lading",
+    help="A bill of lading for every container: what it is, where it comes from, who owns it, whether it is allowed, "
+    "what it does, and what must change.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (
+    server, demo_command, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
+    strategies, ledgers, identities,
+):  # fmt: skip
+    module.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exits with one of the documented exit codes, never with a traceback for an expected failure."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except LadingError as error:
+        print_error(error)
+        sys.exit(int(error.exit_code))
+    except click.exceptions.Abort:
+        err.print("interrupted")
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(ExitCode.USAGE))
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except Exception as error:
+        if os.environ.get("LADING_DEBUG"):
+            raise
+        err.print(f"[bold red]error:[/] Lading has a fault: {type(error).__name__}: {error}", markup=True)
+        err.print("[bold]next:[/]  Run the same command with LADING_DEBUG=1 and report what it prints.")
+        sys.exit(int(ExitCode.FAILED))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

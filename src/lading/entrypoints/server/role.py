@@ -1,0 +1,93 @@
+"""One role of the server as a process: `python -m lading.entrypoints.server.role push|pull|api|worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from typing import Any, Final
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from lading import settings as settings_module
+from lading.entrypoints.server import log
+from lading.entrypoints.server.lifeline import die_with_parent
+from lading.kernel.errors import LadingError
+from lading.settings import Address, Settings
+
+PARENT_VARIABLE: Final = "LADING_SUPERVISOR_PID"
+_BACKLOG: Final = 1024
+
+
+async def serve(app: Any, address: Address) -> None:
+    """Serve an ASGI application on `address` until SIGTERM or SIGINT; requests under way are finished."""
+    server = Server(
+        app,
+        address=address.host,
+        port=address.port,
+        interface=Interfaces.ASGI,
+        backlog=_BACKLOG,
+        log_enabled=False,
+        websockets=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve()
+
+
+def _push(settings: Settings) -> None:
+    from lading.entrypoints.registry.push import push_app
+    from lading.wiring import Wiring
+
+    wiring = Wiring(settings)
+    asyncio.run(serve(push_app(wiring.registry, wiring.authenticator), settings.push_addr))
+
+
+def _pull(settings: Settings) -> None:
+    from lading.wiring.pulling import pull_application
+
+    asyncio.run(serve(pull_application(settings), settings.pull_addr))
+
+
+def _api(settings: Settings) -> None:
+    from lading.entrypoints.api.app import api_app
+    from lading.wiring import Wiring
+
+    asyncio.run(serve(api_app(Wiring(settings)), settings.api_addr))
+
+
+def _worker(settings: Settings) -> None:
+    from lading.entrypoints.worker.worker import Worker
+    from lading.wiring import Wiring
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    Worker(Wiring(settings)).run(stop)
+
+
+# Roles import what they need when they run: the pull endpoint never loads code that writes.
+ROLES: Final = {"push": _push, "pull": _pull, "api": _api, "worker": _worker}
+
+
+def main() -> int:
+    """Run the role named by the first argument."""
+    role = sys.argv[1]
+    if parent := os.environ.get(PARENT_VARIABLE):
+        die_with_parent(int(parent))
+    loaded = settings_module.load()
+    log.configure(role, loaded.log_level)
+    try:
+        ROLES[role](loaded)
+    except LadingError as error:
+        sys.stderr.write(f"{role}: {error}\n")
+        return int(error.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
