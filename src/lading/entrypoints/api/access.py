@@ -1,0 +1,52 @@
+"""Who is asking, and whether they may: one dependency for every route."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from lading.facts.kinds.identity import AccessRefused
+from lading.identity import Operation, Principal
+from lading.kernel.errors import Forbidden, Unauthenticated
+from lading.wiring import Wiring
+
+_bearer: Final = HTTPBearer(auto_error=False, description="A token that starts with lad_.")
+
+
+def wiring_of(request: Request) -> Wiring:
+    """The parts of this server."""
+    wiring: Wiring = request.app.state.wiring
+    return wiring
+
+
+Parts = Annotated[Wiring, Depends(wiring_of)]
+
+
+def caller_of(parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
+    """The principal whose token came with the request.
+
+    Raises:
+        Unauthenticated: there is no token, or it is unknown, expired or revoked.
+    """
+    if credentials is None:
+        raise Unauthenticated("This request carries no token.", remedy="Run `lading login`, or set LADING_TOKEN.")
+    return parts.identity.authenticate_token(credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+
+
+def require(parts: Wiring, caller: Principal, operation: Operation, team: str = "", target: str = "") -> None:
+    """Raises Forbidden, and records it, unless `caller` may do `operation` for `team` (empty: everywhere)."""
+    if parts.identity.may(caller, operation, team):
+        return
+    fact = AccessRefused(principal=caller.id, operation=str(operation), target=target or team)
+    with parts.database.write() as tx:
+        parts.ledger.append(tx, [fact], actor=caller.id)
+    where = f"for team {team}" if team else "in this Lading"
+    raise Forbidden(
+        f"{caller.id} may not {operation} {where}.",
+        remedy="Ask an admin of the team for the role, as `lading person grant` gives it.",
+    )

@@ -1,0 +1,72 @@
+"""What happens before the first process starts: directories, schema, space, first admin, engine.
+
+Everything here may run again after a kill at any point and ends in the same state.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from lading import settings as settings_module
+from lading.entrypoints.server.supervisor import check_ports
+from lading.kernel.errors import Unavailable
+from lading.settings import Settings
+from lading.state import Database, migrate
+from lading.wiring import Wiring
+from lading.wiring.engine import ready_engine
+
+_SUBDIRECTORIES: Final = ("run", "log", "tmp", "spool", "keys", "sources", "engine", "tools")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the roles are told beyond the settings, and the first admin token if one was made just now."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    first_token: str = ""
+
+
+def prepare(settings: Settings, say: Say) -> Prepared:
+    """Make the machine ready for the roles.
+
+    Raises:
+        Conflict: a port is taken, or the database belongs to a newer version.
+        Unavailable: the disk is full, the database or the engine does not answer.
+    """
+    check_ports(settings)
+    _directories(settings)
+    _space(settings)
+    database = Database(settings.database)
+    migrate.upgrade(database)
+    database.close()
+    wiring = Wiring(settings)
+    token = wiring.identity.first_admin(settings.admin_token_file) or ""
+    wiring.load_first_knowledge(say)
+    engine = ready_engine(settings, say)
+    wiring.close()
+    return Prepared({settings_module.variable("engine"): engine} if engine else {}, token)
+
+
+def _directories(settings: Settings) -> None:
+    try:
+        for name in _SUBDIRECTORIES:
+            (settings.data / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"The data directory {settings.data} cannot be written: {error.strerror}.",
+            remedy="Give another with --data or LADING_DATA, or mend its permissions.",
+        ) from error
+
+
+def _space(settings: Settings) -> None:
+    free = shutil.disk_usage(settings.data).free // 1_000_000
+    if free < settings.min_free_megabytes:
+        raise Unavailable(
+            f"{settings.data} has only {free} MB free, and {settings.min_free_megabytes} MB are needed.",
+            remedy="Free some space, or lower LADING_MIN_FREE_MEGABYTES if you know better.",
+        )
