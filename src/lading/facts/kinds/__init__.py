@@ -33,6 +33,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     policy.DecisionMade,
     policy.RulesLoaded,
     policy.ExceptionGranted,
+    policy.ExceptionWithdrawn,
     supply_chain.BaseImageMade,
     supply_chain.ImageBuilt,
     supply_chain.ImagePushed,

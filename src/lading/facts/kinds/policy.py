@@ -43,3 +43,13 @@ class ExceptionGranted(Fact, frozen=True, kw_only=True, tag="policy.exception-gr
 
     def subject(self) -> Subject:
         return Subject(SubjectKind.POLICY, self.rule)
+
+
+class ExceptionWithdrawn(Fact, frozen=True, kw_only=True, tag="policy.exception-withdrawn"):
+    """An exception granted at run time was ended before its time."""
+
+    rule: str
+    exception: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.POLICY, self.rule)
