@@ -1,0 +1,1 @@
+"""Reading what containers say and use, before they are gone."""

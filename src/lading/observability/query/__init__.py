@@ -1,0 +1,1 @@
+"""Questions about what was kept, also of containers that are gone."""
