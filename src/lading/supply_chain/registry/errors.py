@@ -1,0 +1,87 @@
+"""What can go wrong in the registry. Each error knows its code in OCI distribution 1.1 ("Error Codes")."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lading.kernel.errors import Conflict, Forbidden, InvalidInput, LadingError, NotFound, Unavailable
+
+
+class RegistryError(LadingError):
+    """The root of this room's errors."""
+
+    oci_code: ClassVar[str] = "UNSUPPORTED"
+
+
+class NameInvalid(RegistryError, InvalidInput):
+    """A repository name breaks the grammar."""
+
+    oci_code = "NAME_INVALID"
+
+
+class NameUnknown(RegistryError, NotFound):
+    """There is no such repository."""
+
+    oci_code = "NAME_UNKNOWN"
+
+
+class ManifestUnknown(RegistryError, NotFound):
+    """There is no such tag or manifest in the repository."""
+
+    oci_code = "MANIFEST_UNKNOWN"
+
+
+class ManifestInvalid(RegistryError, InvalidInput):
+    """A manifest is malformed, too large, or not what its digest says."""
+
+    oci_code = "MANIFEST_INVALID"
+
+
+class ManifestBlobUnknown(RegistryError, NotFound):
+    """A manifest names a blob that was never pushed."""
+
+    oci_code = "MANIFEST_BLOB_UNKNOWN"
+
+
+class BlobUnknown(RegistryError, NotFound):
+    """There is no such blob in the repository."""
+
+    oci_code = "BLOB_UNKNOWN"
+
+
+class DigestInvalid(RegistryError, InvalidInput):
+    """The content does not have the digest that was given for it."""
+
+    oci_code = "DIGEST_INVALID"
+
+
+class UploadUnknown(RegistryError, NotFound):
+    """There is no such upload; it was finished, cancelled or never started."""
+
+    oci_code = "BLOB_UPLOAD_UNKNOWN"
+
+
+class RangeInvalid(RegistryError, InvalidInput):
+    """A chunk does not begin where the upload ends, or a range lies outside the blob."""
+
+    oci_code = "BLOB_UPLOAD_INVALID"
+
+    def __init__(self, what: str, *, offset: int, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.offset = offset
+
+
+class Denied(RegistryError, Forbidden):
+    """The image or the operation is not allowed for the one who asks."""
+
+    oci_code = "DENIED"
+
+
+class IllegalMove(RegistryError, Conflict):
+    """An image cannot go from its state to the wanted one."""
+
+
+class StorageFailed(RegistryError, Unavailable):
+    """The disk is full or the object store does not answer."""
+
+    oci_code = "TOOMANYREQUESTS"

@@ -1,0 +1,103 @@
+"""The registry's tables: repositories, manifests, tags, blob links, states."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from lading.state.schema import metadata
+
+repositories: Final = sa.Table(
+    "registry_repositories",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+)
+
+# A manifest's bytes are content like any other and live in the blob store; this is what is known of it.
+manifests: Final = sa.Table(
+    "registry_manifests",
+    metadata,
+    sa.Column("repository", sa.Text, sa.ForeignKey("registry_repositories.name"), primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("content_size", sa.BigInteger, nullable=False, comment="bytes of manifest, config and layers"),
+    sa.Column("config", sa.Text, nullable=False, server_default=""),
+    sa.Column("artifact_type", sa.Text, nullable=False, server_default=""),
+    sa.Column("refers_to", sa.Text, nullable=False, server_default=""),
+    sa.Column("annotations", sa.LargeBinary),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("commit", sa.Text, nullable=False, server_default=""),
+    sa.Column("pipeline", sa.Text, nullable=False, server_default=""),
+    sa.Column("pushed", sa.Text, nullable=False),
+    sa.Index("ix_registry_manifests_digest", "digest"),
+    sa.Index("ix_registry_manifests_refers_to", "refers_to"),
+    sa.Index("ix_registry_manifests_pushed", "pushed"),
+)
+
+# What a manifest is made of: layers (in order), its config, and the manifests of an index.
+parts: Final = sa.Table(
+    "registry_parts",
+    metadata,
+    sa.Column("manifest", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True, comment="layer, config or manifest"),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("platform", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_registry_parts_digest", "digest"),
+)
+
+tags: Final = sa.Table(
+    "registry_tags",
+    metadata,
+    sa.Column("repository", sa.Text, sa.ForeignKey("registry_repositories.name"), primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("moved", sa.Text, nullable=False),
+    sa.Index("ix_registry_tags_repository_digest", "repository", "digest"),
+)
+
+blob_links: Final = sa.Table(
+    "registry_blob_links",
+    metadata,
+    sa.Column("repository", sa.Text, sa.ForeignKey("registry_repositories.name"), primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Index("ix_registry_blob_links_digest", "digest"),
+)
+
+# Who brought a layer: the first image that was pushed with it.
+layer_origins: Final = sa.Table(
+    "registry_layer_origins",
+    metadata,
+    sa.Column("layer", sa.Text, primary_key=True),
+    sa.Column("image", sa.Text, nullable=False),
+    sa.Column("repository", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+)
+
+states: Final = sa.Table(
+    "registry_states",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False, server_default=""),
+    sa.Column("until", sa.Text, nullable=False, server_default=""),
+    sa.Column("replaced_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("since", sa.Text, nullable=False),
+)
+
+spool_cursors: Final = sa.Table(
+    "registry_spool_cursors",
+    metadata,
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+)
