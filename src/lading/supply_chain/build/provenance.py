@@ -1,0 +1,99 @@
+"""SLSA v1 provenance of a build: what went in, by digest, who built it, and how much came from the cache.
+
+Source: SLSA specification 1.0, "Provenance" (predicate type https://slsa.dev/provenance/v1). Values of secrets never
+appear: arguments whose names look like secrets are left out, BuildKit secrets are named only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lading.kernel.digest import Digest
+from lading.kernel.reference import Reference
+from lading.supply_chain.build.builder import Built
+
+PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
+BUILD_TYPE: Final = "urn:lading:build:dockerfile:v1"
+_SECRET_NAME: Final = re.compile(r"pass(word|wd)?|secret|token|credential|api_?key|private_?key|auth", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecord:
+    """Everything about a build that its provenance tells. Times are RFC 3339."""
+
+    build: str
+    source: Digest
+    commit: str
+    dirty: bool
+    dockerfile: Digest
+    dockerfile_path: str
+    target: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    pins: Mapping[Reference, Reference] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    builder: str = ""
+    builder_version: str = ""
+    started: str = ""
+    finished: str = ""
+
+
+def provenance(record: BuildRecord, built: Built) -> dict[str, Any]:
+    """The predicate, as JSON."""
+    shown, hidden = _arguments(record.arguments)
+    parameters = {
+        "source": {"digest": _digest(record.source), "commit": record.commit, "dirty": record.dirty},
+        "dockerfile": {"path": record.dockerfile_path, "digest": _digest(record.dockerfile)},
+        "target": record.target,
+        "arguments": shown,
+        "argumentsLeftOut": hidden,
+        "secrets": list(record.secrets),
+    }
+    return {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": parameters,
+            "internalParameters": {"stages": list(record.stages)},
+            "resolvedDependencies": [_source(record), *(_base(said, pin) for said, pin in record.pins.items())],
+        },
+        "runDetails": {
+            "builder": {"id": f"urn:lading:builder:{record.builder}", "version": {"engine": record.builder_version}},
+            "metadata": {"invocationId": record.build, "startedOn": record.started, "finishedOn": record.finished},
+            "byproducts": [
+                {
+                    "name": "cache",
+                    "annotations": {
+                        "steps": len(built.steps),
+                        "cached": built.cached_steps,
+                        "seconds": round(built.seconds, 3),
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _arguments(arguments: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    hidden = sorted(name for name in arguments if _SECRET_NAME.search(name))
+    return {name: value for name, value in sorted(arguments.items()) if name not in hidden}, hidden
+
+
+def _source(record: BuildRecord) -> dict[str, Any]:
+    digest = _digest(record.source) | ({"gitCommit": record.commit} if record.commit else {})
+    return {"name": "source", "digest": digest}
+
+
+def _base(said: Reference, pin: Reference) -> dict[str, Any]:
+    assert pin.digest is not None
+    return {
+        "name": str(said),
+        "uri": f"pkg:oci/{pin.path.rpartition('/')[2]}@{pin.digest}",
+        "digest": _digest(pin.digest),
+    }
+
+
+def _digest(digest: Digest) -> dict[str, str]:
+    return {digest.algorithm: digest.hex}
