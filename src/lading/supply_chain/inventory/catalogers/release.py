@@ -1,0 +1,30 @@
+"""Which distribution this is: os-release(5). Without it deb packages cannot be matched, so it is kept by path too."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Final
+
+from lading.supply_chain.inventory.values import PackageDatabase
+
+PATHS: Final = ("etc/os-release", "usr/lib/os-release")
+_KEYS: Final = frozenset({"ID", "ID_LIKE", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME", "VARIANT_ID"})
+
+
+class ReleaseCataloger:
+    """Reads `etc/os-release` and `usr/lib/os-release`."""
+
+    name = "release"
+    names: Set[str] = frozenset({"os-release"})
+    directories: Set[str] = frozenset()
+
+    def wants(self, path: str) -> bool:
+        return path in PATHS
+
+    def read(self, path: str, content: bytes) -> PackageDatabase:
+        found = {}
+        for line in content[:65_536].decode("utf-8", "replace").splitlines():
+            key, equals, value = line.strip().partition("=")
+            if equals and key in _KEYS:
+                found[key] = value.strip("\"'")[:200]
+        return PackageDatabase(path=path, cataloger=self.name, release=found)

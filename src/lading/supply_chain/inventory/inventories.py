@@ -1,0 +1,128 @@
+"""Taking the inventory of an image: each layer read once in its life, the image merged from what its layers say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from lading.facts import Ledger
+from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
+from lading.kernel.clock import Clock, SystemClock
+from lading.kernel.digest import Digest
+from lading.state import Database
+from lading.supply_chain.inventory.catalogers import VERSION
+from lading.supply_chain.inventory.errors import NotInventoried
+from lading.supply_chain.inventory.layers import read_layer
+from lading.supply_chain.inventory.limits import DEFAULT, Limits
+from lading.supply_chain.inventory.merge import merge, merged_files
+from lading.supply_chain.inventory.source import LayerSource
+from lading.supply_chain.inventory.sql import InventoryStore
+from lading.supply_chain.inventory.values import FileEntry, ImageInventory, LayerInventory, Note
+
+_log = logging.getLogger(__name__)
+_ACTOR = "system:inventory"
+_MOST_TOLD = 20
+
+
+class Inventories:
+    """The inventories of all images.
+
+    Args:
+        source: where layers are read from.
+        limits: what one layer may cost.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        source: LayerSource,
+        *,
+        clock: Clock | None = None,
+        limits: Limits = DEFAULT,
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._source = source
+        self._clock = clock or SystemClock()
+        self._limits = limits
+        self._store = InventoryStore()
+
+    def take(self, image: Digest) -> ImageInventory:
+        """The inventory of an image; taking it again changes nothing and reads no layer.
+
+        Raises:
+            LayerMissing: the source does not have the image or one of its layers.
+        """
+        began = self._clock.monotonic()
+        refs = self._source.layers(image)
+        read, reused = [], 0
+        for ref in refs:
+            known = self._known(ref.digest)
+            reused += known is not None
+            read.append(known or self._read(ref.digest))
+        inventory = merge(str(image), read)
+        fact = ImageInventoried(
+            digest=str(image),
+            layers=len(read),
+            reused=reused,
+            packages=len(inventory.packages),
+            ecosystems=inventory.ecosystems,
+            gaps=told(inventory.gaps),
+            seconds=self._clock.monotonic() - began,
+        )
+        with self._database.write() as tx:
+            if self._store.put_image(tx, inventory):
+                self._ledger.append(tx, [fact], actor=_ACTOR)
+        return inventory
+
+    def of(self, image: Digest) -> ImageInventory:
+        """The inventory that was taken of an image; raises NotInventoried."""
+        with self._database.read() as tx:
+            found = self._store.image(tx, str(image))
+        if found is None:
+            raise NotInventoried(f"No inventory was taken of image {image}.", remedy="Push it again, or ship it.")
+        return found
+
+    def layer(self, layer: Digest) -> LayerInventory:
+        """The inventory of one layer; raises NotInventoried."""
+        found = self._known(layer)
+        if found is None:
+            raise NotInventoried(f"No inventory was taken of layer {layer}.", remedy="Push an image that has it.")
+        return found
+
+    def files(self, image: Digest) -> dict[str, FileEntry]:
+        """Every path a container of the image starts with, without leading slash; raises NotInventoried."""
+        return merged_files(self.layer(Digest.parse(layer)) for layer in self.of(image).layers)
+
+    def _known(self, layer: Digest) -> LayerInventory | None:
+        with self._database.read() as tx:
+            return self._store.layer(tx, str(layer), VERSION)
+
+    def _read(self, layer: Digest) -> LayerInventory:
+        began = self._clock.monotonic()
+        with self._source.open(layer) as blob:
+            inventory = read_layer(str(layer), blob, self._limits)
+        seconds = self._clock.monotonic() - began
+        fact = LayerInventoried(
+            layer=str(layer),
+            cataloger_version=VERSION,
+            packages=inventory.package_count,
+            files=inventory.file_count,
+            bytes=inventory.bytes_read,
+            gaps=told(inventory.all_gaps),
+            seconds=seconds,
+        )
+        with self._database.write() as tx:
+            if self._store.add_layer(tx, inventory):
+                self._ledger.append(tx, [fact], actor=_ACTOR)
+        _log.info("layer inventoried", extra={"layer": str(layer), "seconds": round(seconds, 3)})
+        return inventory
+
+
+def told(notes: Sequence[Note]) -> tuple[str, ...]:
+    """Notes as facts and policies carry them: short texts, the first twenty and how many more."""
+    texts = [str(note) for note in notes[:_MOST_TOLD]]
+    if len(notes) > _MOST_TOLD:
+        texts.append(f"and {len(notes) - _MOST_TOLD} more")
+    return tuple(texts)

@@ -1,0 +1,31 @@
+"""The bounds that keep a hostile layer from costing more than its share. Reaching one ends the reading with a gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one layer.
+
+    The ratio counts only beyond `ratio_grace` bytes: a small layer of zeros is dull, not dangerous. Ordinary layers
+    compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1.
+    """
+
+    bytes: int = 8 << 30
+    ratio: int = 200
+    ratio_grace: int = 256 * MIB
+    entries: int = 2_000_000
+    path: int = 4_096
+    extended_header: int = MIB
+    database: int = 64 * MIB
+    databases: int = 100_000
+    database_bytes: int = 512 * MIB
+    notes: int = 1_000
+
+
+DEFAULT: Final = Limits()

@@ -1,0 +1,252 @@
+"""Layers to image: what a container sees, by the rules of the OCI image specification ("Applying changesets").
+
+An upper layer's entry replaces the lower one of the same path; an entry that is no directory hides everything below;
+whiteouts and opaque directories hide what lower layers have, never what their own layer brings. A package was brought
+by the lowest layer since which it has been there without a break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory import paths
+from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
+from lading.supply_chain.inventory.catalogers.release import PATHS
+from lading.supply_chain.inventory.files import unpack
+from lading.supply_chain.inventory.values import (
+    DIRECTORY,
+    HARDLINK,
+    SYMLINK,
+    FileEntry,
+    ImageInventory,
+    LayerInventory,
+    Note,
+    Package,
+    PackageDatabase,
+)
+
+_MERGED_DIRECTORIES: Final = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
+_MOST_GAPS: Final = 500
+_DPKG_FAMILY: Final = frozenset({"debian", "ubuntu"})
+
+
+class Overlay:
+    """The file system that layers come to, applied one after the other, lowest first."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, FileEntry] = {}
+        self.databases: dict[str, PackageDatabase] = {}
+        self._links: dict[str, str] = {}
+
+    def apply(self, layer: LayerInventory) -> None:
+        """Put `layer` on top."""
+        entries, databases = self._placed(layer)
+        self._hide(layer, entries)
+        for path in entries:
+            self.databases.pop(path, None)
+        self.files |= entries
+        self.databases |= databases
+        self._links = {path: entry.link for path, entry in self.files.items() if entry.kind == SYMLINK}
+
+    def _placed(self, layer: LayerInventory) -> tuple[dict[str, FileEntry], dict[str, PackageDatabase]]:
+        """The layer's entries where they come to lie: a lower symbolic link to a directory is followed."""
+        own: dict[str, FileEntry] = {entry.path: entry for entry in unpack(layer.files)}
+        databases = {database.path: database for database in layer.databases}
+        links = {path: target for path, target in self._links.items() if path not in own}
+        if not links:
+            return _dereferenced(own), databases
+        moved: dict[str, str] = {}
+        resolved: dict[str, str] = {}
+        for path in own:
+            parent, slash, name = path.rpartition("/")
+            if not slash:
+                continue
+            if parent not in resolved:
+                resolved[parent] = paths.resolve(parent, links)
+            if resolved[parent] != parent:
+                moved[path] = f"{resolved[parent]}/{name}".lstrip("/")
+        if moved:
+            own = {
+                moved.get(path, path): _at(entry, moved.get(path, path), moved.get(entry.link, entry.link))
+                for path, entry in own.items()
+            }
+            databases = {
+                moved.get(path, path): msgspec.structs.replace(database, path=moved.get(path, path))
+                for path, database in databases.items()
+            }
+        return _dereferenced(own), databases
+
+    def _hide(self, layer: LayerInventory, entries: dict[str, FileEntry]) -> None:
+        gone = {*layer.whiteouts, *(path for path, entry in entries.items() if entry.kind != DIRECTORY)}
+        opaque = set(layer.opaque)
+        if not self.files or not (gone or opaque):
+            return
+        if "" in opaque:
+            self.files, self.databases = {}, {}
+            return
+        memo: dict[str, bool] = {"": False}
+
+        def below_hidden(directory: str) -> bool:
+            found = memo.get(directory)
+            if found is None:
+                found = directory in gone or directory in opaque or below_hidden(directory.rpartition("/")[0])
+                memo[directory] = found
+            return found
+
+        whiteouts = set(layer.whiteouts)
+        hidden = [path for path in self.files if path in whiteouts or below_hidden(path.rpartition("/")[0])]
+        for path in hidden:
+            del self.files[path]
+            self.databases.pop(path, None)
+
+
+def _at(entry: FileEntry, path: str, link: str) -> FileEntry:
+    link = link if entry.kind == HARDLINK else entry.link
+    return FileEntry(path, entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.sha256, link)
+
+
+def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
+    """Hard links as what they are: a second name of a file. One whose file is not there stays a hard link."""
+    for path, entry in entries.items():
+        target = entries.get(entry.link) if entry.kind == HARDLINK else None
+        if target is not None and target.kind != HARDLINK:
+            entries[path] = FileEntry(
+                path, target.kind, target.mode, target.uid, target.gid, target.size, target.sha256, target.link
+            )
+    return entries
+
+
+def merge(image: str, layers: Sequence[LayerInventory]) -> ImageInventory:
+    """The inventory of an image from those of its layers, lowest first."""
+    overlay = Overlay()
+    brought: dict[tuple[str, ...], str] = {}
+    for layer in layers:
+        overlay.apply(layer)
+        visible = {_identity(package) for package in _packages(overlay)}
+        brought = {identity: brought.get(identity, layer.layer) for identity in visible}
+    release = _release(overlay)
+    owners = _owners(overlay)
+    packages = [_finished(package, brought, release, owners) for package in _packages(overlay)]
+    files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
+    return ImageInventory(
+        image=image,
+        cataloger_version=layers[0].cataloger_version if layers else "",
+        layers=tuple(layer.layer for layer in layers),
+        packages=tuple(sorted(packages, key=lambda package: (package.ecosystem, package.purl, package.path))),
+        distribution=release.get("ID", ""),
+        release=release.get("VERSION_ID", ""),
+        files=len(files),
+        unowned_files=_unowned(overlay, files, owners),
+        privileged=tuple(note for layer in layers for note in layer.privileged if note.path in overlay.files),
+        gaps=tuple(_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
+    )
+
+
+def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
+    """Every path that a container of the image starts with."""
+    overlay = Overlay()
+    for layer in layers:
+        overlay.apply(layer)
+    return overlay.files
+
+
+def _packages(overlay: Overlay) -> Iterator[Package]:
+    installed = {
+        path.split("node_modules/", 1)[0] for path in overlay.databases if path.endswith("/package.json")
+    }  # fmt: skip
+    for path, database in overlay.databases.items():
+        lock = path.endswith("package-lock.json")
+        if not lock or path.removesuffix("package-lock.json") not in installed:
+            yield from (
+                package if package.path == path else msgspec.structs.replace(package, path=path)
+                for package in database.packages
+            )
+
+
+def _identity(package: Package) -> tuple[str, ...]:
+    place = "" if package.ecosystem == "Debian" else package.path
+    return package.ecosystem, package.name, package.version, package.architecture, place
+
+
+def _finished(
+    package: Package, brought: dict[tuple[str, ...], str], release: dict[str, str], owners: dict[str, str]
+) -> Package:
+    layer = brought[_identity(package)]
+    if package.ecosystem != "Debian":
+        return msgspec.structs.replace(package, layer=layer, provided_by=_owner(package.path, owners))
+    distribution, number = release.get("ID", "debian"), release.get("VERSION_ID", "")
+    family = {"debian": "Debian", "ubuntu": "Ubuntu"}.get(distribution, distribution.title() or "Debian")
+    purl = PackageUrl.of(
+        "deb",
+        package.name,
+        namespace=distribution or "debian",
+        version=package.version,
+        qualifiers={"arch": package.architecture, "distro": f"{distribution}-{number}" if number else ""},
+    )
+    ecosystem = f"{family}:{number}" if number else family
+    return msgspec.structs.replace(package, layer=layer, purl=str(purl), ecosystem=ecosystem)
+
+
+def _release(overlay: Overlay) -> dict[str, str]:
+    for path in PATHS:
+        database = overlay.databases.get(path)
+        if database is not None and database.release:
+            return database.release
+    return {}
+
+
+def _owners(overlay: Overlay) -> dict[str, str]:
+    """Owned path -> deb package (empty for a package of another kind)."""
+    return {
+        owned: database.owner for database in overlay.databases.values() for owned in database.owns if owned
+    }  # fmt: skip
+
+
+def _owner(path: str, owners: dict[str, str]) -> str:
+    return owners.get(path, "") or owners.get(path.rpartition("/")[0], "")
+
+
+def _unowned(overlay: Overlay, files: list[str], owners: dict[str, str]) -> int:
+    known = set(owners)
+    for owned in owners:
+        if owned.startswith(_MERGED_DIRECTORIES):
+            known.add(f"usr/{owned}")
+    prefixes = {owned for owned in known if owned.endswith("/")}
+    return sum(
+        path not in known and path not in overlay.databases and not (prefixes and _below(path, prefixes))
+        for path in files
+    )
+
+
+def _below(path: str, prefixes: set[str]) -> bool:
+    at = path.find("/")
+    while at >= 0:
+        if path[: at + 1] in prefixes:
+            return True
+        at = path.find("/", at + 1)
+    return False
+
+
+def _gaps(
+    overlay: Overlay, layers: Sequence[LayerInventory], release: dict[str, str], any_packages: bool
+) -> Iterator[Note]:
+    for layer in layers:
+        yield from layer.gaps
+        yield from layer.hostile
+    for database in overlay.databases.values():
+        yield from database.gaps
+    databases = overlay.databases
+    debs = any(database.cataloger == "dpkg" and database.packages for database in databases.values())
+    lists = sum(database.owner != "" for database in databases.values())
+    if lists and not debs:
+        yield Note(UNREADABLE, "var/lib/dpkg/status", f"it names no package, yet {lists} have lists of their files")
+    elif release.get("ID") in _DPKG_FAMILY and not debs:
+        yield Note(UNREADABLE, "var/lib/dpkg/status", f"this is {release['ID']}, and there is no readable database")
+    elif debs and not release:
+        yield Note("release-unknown", "etc/os-release", "the release of these packages is not known: not matched")
+    elif not release and not any_packages and overlay.files:
+        yield Note("nothing-recognised", "", "no distribution and no package was recognised in this image")

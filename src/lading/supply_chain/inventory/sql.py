@@ -1,0 +1,86 @@
+"""The tables of the inventory: one row a layer and cataloger version, one row an image."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lading.state import Transaction
+from lading.state.schema import metadata
+from lading.supply_chain.inventory.values import ImageInventory, LayerInventory
+
+layers: Final = sa.Table(
+    "inventory_layers",
+    metadata,
+    sa.Column("layer", sa.Text, primary_key=True),
+    sa.Column("cataloger_version", sa.Text, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="zstd of msgpack, without the files"),
+    sa.Column("files", sa.LargeBinary, nullable=False, comment="the packed index of files"),
+)
+
+images: Final = sa.Table(
+    "inventory_images",
+    metadata,
+    sa.Column("image", sa.Text, primary_key=True),
+    sa.Column("cataloger_version", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="zstd of msgpack"),
+)
+
+_MOST_BODY: Final = 1 << 30
+_encode = msgspec.msgpack.encode
+_decode_layer = msgspec.msgpack.Decoder(LayerInventory).decode
+_decode_image = msgspec.msgpack.Decoder(ImageInventory).decode
+
+
+class InventoryStore:
+    """Rows of inventories. A layer's row is written once and never changed."""
+
+    def layer(self, tx: Transaction, layer: str, version: str, *, files: bool = True) -> LayerInventory | None:
+        """The inventory of a layer by this version of the catalogers, without its index of files unless asked."""
+        columns = (layers.c.body, layers.c.files) if files else (layers.c.body,)
+        query = sa.select(*columns).where(layers.c.layer == layer, layers.c.cataloger_version == version)
+        row = tx.execute(query).first()
+        if row is None:
+            return None
+        found = _decode_layer(_unpacked(row[0]))
+        return msgspec.structs.replace(found, files=bytes(row[1])) if files else found
+
+    def add_layer(self, tx: Transaction, inventory: LayerInventory) -> bool:
+        """Keep it; whether it was not there yet."""
+        body = _packed(_encode(msgspec.structs.replace(inventory, files=b"")))
+        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(layers).values(
+            layer=inventory.layer, cataloger_version=inventory.cataloger_version, body=body, files=inventory.files
+        )
+        return tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+    def image(self, tx: Transaction, image: str) -> ImageInventory | None:
+        """The inventory of an image, by whichever version of the catalogers it was taken last."""
+        body = tx.execute(sa.select(images.c.body).where(images.c.image == image)).scalar()
+        return None if body is None else _decode_image(_unpacked(body))
+
+    def put_image(self, tx: Transaction, inventory: ImageInventory) -> bool:
+        """Keep it in the place of an older one; whether anything changed."""
+        if self.image(tx, inventory.image) == inventory:
+            return False
+        row = {
+            "image": inventory.image,
+            "cataloger_version": inventory.cataloger_version,
+            "body": _packed(_encode(inventory)),
+        }
+        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(images).values(row)
+        tx.execute(statement.on_conflict_do_update(index_elements=["image"], set_=row))
+        return True
+
+
+def _packed(body: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(bytes(body), max_output_size=_MOST_BODY)

@@ -1,0 +1,130 @@
+"""The values of an inventory: packages, files, notes, and what a layer and an image come to.
+
+They are written to the store as they are (msgpack), so fields are only ever added, with a default.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+REGULAR: Final = "f"
+DIRECTORY: Final = "d"
+SYMLINK: Final = "l"
+HARDLINK: Final = "h"
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Something to say about a path: a gap (not read), a hostile entry, or a privileged file."""
+
+    kind: str
+    path: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.kind, self.path, self.detail) if part)
+
+
+class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One path of a layer. `kind` is one letter: f, d, l(ink), h(ard link), c, b, p; `link` is where a link points.
+
+    `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read.
+    """
+
+    path: str
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    sha256: bytes = b""
+    link: str = ""
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One installed package.
+
+    `ecosystem` is the OSV name (`Debian:12`, `PyPI`, `npm`); for deb packages of a single layer the release is not
+    known yet and it is `Debian`. `source` and `source_version` are what Debian builds the package from. `path` is the
+    file that says the package is there, `layer` the layer that brought it, `provided_by` the distribution's package
+    that owns `path`: such a package is the distribution's to mend and is not matched by itself.
+    """
+
+    purl: str
+    ecosystem: str
+    name: str
+    version: str
+    path: str
+    source: str = ""
+    source_version: str = ""
+    architecture: str = ""
+    licenses: tuple[str, ...] = ()
+    layer: str = ""
+    provided_by: str = ""
+    declared_only: bool = False
+
+
+class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one file of a layer says: packages, the paths they own, or which distribution this is.
+
+    A path in `owns` that ends in `/` stands for everything below it. Merging is by `path`: the topmost layer that
+    carries the file decides.
+    """
+
+    path: str
+    cataloger: str
+    packages: tuple[Package, ...] = ()
+    owns: tuple[str, ...] = ()
+    owner: str = ""
+    release: dict[str, str] = {}
+    gaps: tuple[Note, ...] = ()
+
+
+class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything one reading of a layer brought to light. `files` are packed: see `files.unpack`."""
+
+    layer: str
+    cataloger_version: str
+    databases: tuple[PackageDatabase, ...] = ()
+    whiteouts: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+    privileged: tuple[Note, ...] = ()
+    hostile: tuple[Note, ...] = ()
+    gaps: tuple[Note, ...] = ()
+    file_count: int = 0
+    bytes_read: int = 0
+    files: bytes = b""
+
+    @property
+    def package_count(self) -> int:
+        """How many packages its databases name."""
+        return sum(len(database.packages) for database in self.databases)
+
+    @property
+    def all_gaps(self) -> tuple[Note, ...]:
+        """Gaps of the layer and of its databases, and its hostile entries: all that makes the reading doubtful."""
+        return (*self.gaps, *(gap for database in self.databases for gap in database.gaps), *self.hostile)
+
+
+class ImageInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The layers of an image, lowest first, merged as a container sees them."""
+
+    image: str
+    cataloger_version: str
+    layers: tuple[str, ...]
+    packages: tuple[Package, ...] = ()
+    distribution: str = ""
+    release: str = ""
+    files: int = 0
+    unowned_files: int = 0
+    privileged: tuple[Note, ...] = ()
+    gaps: tuple[Note, ...] = ()
+
+    @property
+    def ecosystems(self) -> dict[str, int]:
+        """How many packages of each ecosystem."""
+        counts: dict[str, int] = {}
+        for package in self.packages:
+            counts[package.ecosystem] = counts.get(package.ecosystem, 0) + 1
+        return counts
