@@ -1,1 +1,7 @@
-"""Who is asking: teams, people, robots, their roles and their tokens."""
+"""Who is asking, and what they may do: teams, people, robots, roles and tokens.
+
+    token or password -> Identity.authenticate -> Principal -> may(principal, operation, team)
+
+Before it: the endpoints, which read credentials off the wire. After it: every room gets a Principal and never sees a
+secret. There is no default password; the first admin's token is shown once.
+"""

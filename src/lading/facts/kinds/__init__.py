@@ -25,6 +25,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     system.ToolSeen,
     identity.TeamCreated,
     identity.PrincipalCreated,
+    identity.PrincipalDisabled,
     identity.RoleGranted,
     identity.RoleWithdrawn,
     identity.TokenIssued,

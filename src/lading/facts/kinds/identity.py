@@ -28,6 +28,10 @@ class PrincipalCreated(_AboutPrincipal, frozen=True, kw_only=True, tag="principa
     kind_of: str
 
 
+class PrincipalDisabled(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.disabled"):
+    """Nothing proves this principal any more; all its tokens were revoked."""
+
+
 class RoleGranted(_AboutPrincipal, frozen=True, kw_only=True, tag="role.granted"):
     """A principal has a role in a team."""
 

@@ -1,0 +1,86 @@
+"""A principal: somebody who proved who they are, with what they may do already in hand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from lading.identity.errors import InvalidName
+from lading.identity.roles import ALLOWED, EVERY_TEAM, Operation, Role
+
+_NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_MOST_NAME: Final = 64
+
+
+class PrincipalKind(StrEnum):
+    """People log in; robots belong to a team; the system is Lading itself."""
+
+    PERSON = "person"
+    ROBOT = "robot"
+    SYSTEM = "system"
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a team; the team `*` is every team."""
+
+    team: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. `name` is `person:NAME`, `robot:TEAM/NAME`, `system:PART` or `anonymous`.
+
+    `only` narrows a token to some operations; None is no narrowing.
+    """
+
+    name: str
+    kind: PrincipalKind
+    grants: frozenset[Grant] = frozenset()
+    token_id: str = ""
+    purpose: str = ""
+    only: frozenset[Operation] | None = None
+
+    def may(self, operation: Operation, team: str) -> bool:
+        """Whether a role in `team`, or in every team, allows `operation`. `team="*"` asks for all teams at once."""
+        if self.only is not None and operation not in self.only:
+            return False
+        return any(grant.team in (team, EVERY_TEAM) and operation in ALLOWED[grant.role] for grant in self.grants)
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """The teams with a role, sorted; `*` among them for a global role."""
+        return tuple(sorted({grant.team for grant in self.grants}))
+
+
+ANONYMOUS: Final = Principal("anonymous", PrincipalKind.ANONYMOUS)
+
+
+def system_principal(part: str) -> Principal:
+    """Lading itself acting, for example `worker`: may do everything. Never made from anything off the wire."""
+    everything = frozenset({Grant(EVERY_TEAM, Role.ADMIN)})
+    return Principal(f"system:{part}", PrincipalKind.SYSTEM, everything, purpose="system")
+
+
+def checked_name(text: str, what: str) -> str:
+    """A legal name of a team, person or robot; raises InvalidName."""
+    if len(text) > _MOST_NAME or _NAME.fullmatch(text) is None:
+        raise InvalidName(
+            f"{text[:80]!r} cannot be the name of a {what}.",
+            remedy=f"Use lower-case letters and digits, joined by . _ or -, at most {_MOST_NAME} characters.",
+        )
+    return text
+
+
+def person_name(name: str) -> str:
+    """`person:NAME`; raises InvalidName."""
+    return f"person:{checked_name(name, 'person')}"
+
+
+def robot_name(team: str, name: str) -> str:
+    """`robot:TEAM/NAME`; raises InvalidName."""
+    return f"robot:{checked_name(team, 'team')}/{checked_name(name, 'robot')}"
