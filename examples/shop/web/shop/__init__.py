@@ -1,0 +1,1 @@
+"""A small shop: items in Redis, served over HTTP."""
