@@ -56,7 +56,8 @@ class _Reading:
         self._opaque: list[str] = []
         self._links: dict[str, str] = {}
         self._hard: dict[str, str] = {}
-        self._checked_parent = ""
+        self._straight = ""
+        self._entries = self._names = 0
         self._notes: dict[str, list[Note]] = {"gap": [], "hostile": [], "privileged": []}
         self._dropped = dict.fromkeys(self._notes, 0)
 
@@ -66,8 +67,7 @@ class _Reading:
         try:
             reader = TarReader(chunks, self._limits)
             for member in reader:
-                if self._files.count >= self._limits.entries:
-                    raise StreamEnded("layer-too-many-entries", f"reading stopped after {self._limits.entries} entries")
+                self._count(member)
                 self._member(reader, member)
         except StreamEnded as ended:
             self._note("gap", ended.kind, "", ended.detail)
@@ -88,6 +88,14 @@ class _Reading:
             bytes_read=reader.bytes_read if reader else 0,
             files=packed,
         )
+
+    def _count(self, member: Member) -> None:
+        self._entries += 1
+        self._names += len(member.path) + len(member.link)
+        if self._entries > self._limits.entries:
+            raise StreamEnded("layer-too-many-entries", f"reading stopped after {self._limits.entries} entries")
+        if self._names > self._limits.names:
+            raise StreamEnded("layer-too-many-entries", f"reading stopped after {self._limits.names} bytes of names")
 
     def _member(self, reader: TarReader, member: Member) -> None:
         path, complaint = paths.clean(member.path)
@@ -185,6 +193,7 @@ class _Reading:
         if cataloger_for(path) is not None and path not in ("etc/os-release",):
             self._note("gap", "package-database-unreadable", path, f"it is a symbolic link to {link}")
         self._links[path] = link
+        self._straight = ""
 
     def _hard_link(self, path: str, link: str) -> str:
         target, complaint = paths.clean(link)
@@ -206,10 +215,11 @@ class _Reading:
     def _through_links(self, path: str) -> str:
         """Where a runtime would write an entry whose directory goes through a link that this layer made."""
         parent, slash, name = path.rpartition("/")
-        if not self._links or not slash:
+        if not self._links or not slash or parent == self._straight:
             return path
         resolved = paths.resolve(parent, self._links)
         if resolved == parent:
+            self._straight = parent
             return path
         self._note("hostile", "written-through-link", path, f"to {resolved}/{name}")
         return f"{resolved}/{name}".lstrip("/")

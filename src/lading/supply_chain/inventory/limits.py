@@ -21,6 +21,7 @@ class Limits:
     ratio_grace: int = 256 * MIB
     entries: int = 2_000_000
     path: int = 4_096
+    names: int = 512 * MIB
     extended_header: int = MIB
     database: int = 64 * MIB
     databases: int = 100_000

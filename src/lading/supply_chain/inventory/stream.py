@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import zstandard
 
@@ -97,7 +97,10 @@ def _gzip(blob: _Counted, head: bytes) -> Iterator[bytes]:
                 data = member.unconsumed_tail
                 if out:
                     yield out
-                if not data and not member.eof and not (data := blob.read(CHUNK // 8)):
+                if data or member.eof:
+                    continue
+                data = blob.read(CHUNK // 8)
+                if not data:
                     raise StreamEnded("layer-truncated", "the gzip stream ends in its middle")
             data = member.unused_data or blob.read(CHUNK // 8)
     except zlib.error as error:
@@ -109,7 +112,9 @@ def _zstd(blob: _Counted, head: bytes) -> Iterator[bytes]:
     blob.put_back(head)
     decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW)
     try:
-        reader = decompressor.stream_reader(blob, read_size=CHUNK // 8, read_across_frames=True, closefd=False)
+        reader = decompressor.stream_reader(
+            cast("IO[bytes]", blob), read_size=CHUNK // 8, read_across_frames=True, closefd=False
+        )
         while data := reader.read(CHUNK):
             yield data
     except zstandard.ZstdError as error:

@@ -121,8 +121,7 @@ class TarReader:
         if end <= len(self._buffer):
             self._at = end
             return self._buffer[start:end]
-        have = b"".join(bytes(piece) for piece in self._pieces(size, at_end_nothing=True))
-        return have
+        return b"".join(bytes(piece) for piece in self._pieces(size, at_end_nothing=True))
 
     def _skip(self, size: int) -> None:
         if self._at + size <= len(self._buffer):
@@ -227,6 +226,6 @@ def _decimal(text: str) -> int:
 
 
 def _without_content(member: Member) -> None:
-    """Links, directories and devices carry no content, whatever their size field says (as Go's archive/tar reads it)."""
+    """Links, directories and devices carry no content, whatever their size field says: as Go's archive/tar has it."""
     if member.type in "123456" or member.path.endswith("/"):
         member.size = member.stored = 0

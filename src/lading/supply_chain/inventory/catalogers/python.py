@@ -25,7 +25,7 @@ class PythonCataloger:
     def wants(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")
         if name == "PKG-INFO":
-            return directory.endswith(".egg-info") or directory.endswith("EGG-INFO")
+            return directory.endswith((".egg-info", "EGG-INFO"))
         return directory.endswith(".dist-info")
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
