@@ -13,6 +13,7 @@ import duckdb
 from lading.observability.errors import StoreUnavailable
 from lading.observability.store import parts
 from lading.observability.store.records import (
+    SAMPLES_STREAM,
     SHORTEST_ID,
     LogLine,
     LogQuery,
@@ -59,7 +60,10 @@ class DuckReader:
         """See TelemetryStore.streams."""
         if not containers:
             return []
-        return self._read(parts.LOGS, parts.days(self._directory / parts.LOGS), lambda run: _streams(run, containers))
+        found: list[StreamState] = []
+        for kind, ask in ((parts.LOGS, _streams), (parts.SAMPLES, _sampled)):
+            found += self._read(kind, parts.days(self._directory / kind), partial(ask, containers))
+        return sorted(found)
 
     def newest(self, path: Path) -> int:
         """The last moment that a part holds a record of; 0 for an empty one."""
@@ -133,16 +137,25 @@ def _samples(run: _Run, query: SampleQuery) -> list[Sample]:
     return sorted((Sample(*row) for row in rows), key=lambda one: (one.container, one.at))
 
 
-def _streams(run: _Run, containers: Sequence[str]) -> list[StreamState]:
+def _streams(containers: Sequence[str], run: _Run) -> list[StreamState]:
     sql = """
         SELECT container, stream, max({'at': "at", 'seq': seq}), count(*), sum(strlen(line))
-        FROM read_parquet($files) WHERE list_contains($containers, container) GROUP BY container, stream ORDER BY ALL
+        FROM read_parquet($files) WHERE list_contains($containers, container) GROUP BY container, stream
     """
     rows = run(sql, {"containers": list(containers)})
     return [
         StreamState(container, stream, Position(last["at"], last["seq"]), lines, int(size or 0))
         for container, stream, last, lines, size in rows
     ]
+
+
+def _sampled(containers: Sequence[str], run: _Run) -> list[StreamState]:
+    sql = """
+        SELECT container, max("at"), count(*)
+        FROM read_parquet($files) WHERE list_contains($containers, container) GROUP BY container
+    """
+    rows = run(sql, {"containers": list(containers)})
+    return [StreamState(container, SAMPLES_STREAM, Position(last, 0), count, 0) for container, last, count in rows]
 
 
 def _bounds(query: LogQuery | SampleQuery) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from lading.observability.store.records import (
+    SAMPLES_STREAM,
     LogLine,
     LogQuery,
     Position,
@@ -59,18 +60,17 @@ class MemoryTelemetryStore:
         wanted = set(containers)
         states: dict[tuple[str, str], StreamState] = {}
         with self._lock:
-            for one in self._lines:
-                if one.container not in wanted:
-                    continue
-                key, here = (one.container, one.stream), Position(one.at, one.seq)
-                before = states.get(key, StreamState(*key, here, 0, 0))
-                states[key] = StreamState(
-                    *key,
-                    max(before.position, here),
-                    before.lines + 1,
-                    before.bytes + len(one.line.encode()),
+            kept = [
+                (one.container, one.stream, Position(one.at, one.seq), len(one.line.encode())) for one in self._lines
+            ]
+            kept += [(one.container, SAMPLES_STREAM, Position(one.at, 0), 0) for one in self._samples]
+        for container, stream, here, size in kept:
+            if container in wanted:
+                before = states.get((container, stream), StreamState(container, stream, here, 0, 0))
+                states[container, stream] = StreamState(
+                    container, stream, max(before.position, here), before.lines + 1, before.bytes + size
                 )
-        return [states[key] for key in sorted(states)]
+        return sorted(states.values())
 
     def compact(self) -> int:
         return 0

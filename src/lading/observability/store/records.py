@@ -48,8 +48,11 @@ class Position(NamedTuple):
     seq: int
 
 
+SAMPLES_STREAM = "samples"
+
+
 class StreamState(NamedTuple):
-    """How much of one stream of one container is kept."""
+    """How much of one stream of one container is kept; its samples are the stream `samples`, of 0 bytes."""
 
     container: str
     stream: str

@@ -21,7 +21,7 @@ class TelemetryReader(Protocol):
         ...
 
     def streams(self, containers: Sequence[str]) -> list[StreamState]:
-        """What is kept of the log streams of these containers (full ids); raises StoreUnavailable."""
+        """What is kept of every stream of these containers (full ids), samples too; raises StoreUnavailable."""
         ...
 
 
