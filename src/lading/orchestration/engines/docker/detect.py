@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,8 @@ def candidates(configured: str = "") -> list[str]:
 
 def ask(address: str) -> EngineFacts | None:
     """What the engine at `address` says of itself, or None when it does not answer within 5 s."""
+    if not _listens(address):
+        return None
     try:
         client = docker.DockerClient(base_url=address, timeout=_TIMEOUT_SECONDS, version="auto")
         try:
@@ -52,6 +55,19 @@ def ask(address: str) -> EngineFacts | None:
         cgroup_version=str(info.get("CgroupVersion", "1")),
         architecture=str(info.get("Architecture", "")),
     )
+
+
+def _listens(address: str) -> bool:
+    """Whether anybody accepts connections on a Unix socket; asked first because the client leaks one that fails."""
+    if not address.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_TIMEOUT_SECONDS)
+        try:
+            probe.connect(address.removeprefix("unix://"))
+        except OSError:
+            return False
+    return True
 
 
 def find_engine(configured: str = "") -> EngineFacts | None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from lading.orchestration.daemon import pid_in, start_daemon
 from lading.orchestration.engines.docker.detect import EngineFacts, ask
 from lading.orchestration.errors import EngineUnavailable
 
@@ -46,6 +47,7 @@ class PrivateEngine:
             self._socket = Path(f"/run/lading-{self._name[:12]}.sock")
         self._pid_file = directory / "dockerd.pid"
         self._log = directory / "dockerd.log"
+        self._started = 0
 
     @property
     def address(self) -> str:
@@ -123,21 +125,10 @@ class PrivateEngine:
         ]
         self._pid_file.unlink(missing_ok=True)
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        try:
-            with self._log.open("ab") as log:
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    env={**os.environ, "PATH": path},
-                    cwd=self.directory,
-                )
-        except OSError as error:
-            raise EngineUnavailable(
-                f"dockerd cannot be started: {error.strerror}.", remedy="Install it: apt-get install docker.io"
-            ) from error
+        if shutil.which("dockerd", path=path) is None:
+            raise EngineUnavailable("There is no dockerd.", remedy="Install it: apt-get install docker.io")
+        environment = {**os.environ, "PATH": path}
+        self._started = start_daemon(command, log=self._log, environment=environment, directory=self.directory)
 
     def _free_subnet(self) -> ipaddress.IPv4Network:
         """The /16 that the directory's hash names, or the next one that no interface or route uses."""
@@ -170,19 +161,13 @@ class PrivateEngine:
         while time.monotonic() < deadline:
             if self._socket.exists() and (facts := ask(self.address)):
                 return facts
-            if self._pid_file.exists() and self._pid() is None:
+            if self._started and not Path(f"/proc/{self._started}").exists():
                 return None
             time.sleep(0.1)
         return None
 
     def _pid(self) -> int | None:
-        """The process in the pid file, if it is a dockerd with our pid file: pids are used again by other programs."""
-        try:
-            pid = int(self._pid_file.read_text(encoding="ascii"))
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return None
-        return pid if os.fsencode(f"--pidfile={self._pid_file}") in arguments.split(b"\0") else None
+        return pid_in(self._pid_file, f"--pidfile={self._pid_file}")
 
     def _gone(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

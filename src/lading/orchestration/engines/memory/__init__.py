@@ -1,0 +1,1 @@
+"""An engine in memory: deterministic, for plans, rehearsals and tests."""

@@ -1,0 +1,1 @@
+"""Published ports that stay open while the containers behind them change."""
