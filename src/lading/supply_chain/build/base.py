@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from lading.kernel.canonical import canonical_json
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
+from lading.kernel.purl import PackageUrl
 from lading.supply_chain.build.errors import BuildError
 
 Say = Callable[[str], None]
@@ -24,6 +25,7 @@ Say = Callable[[str], None]
 _DEBIAN: Final = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
 # Debian policy 5.6.1. Anything else could be read as an option or a pattern by the package tools.
 _PACKAGE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
+BUILD_TYPE: Final = "urn:lading:build:distribution-packages:v1"
 VARIANTS: Final = ("essential", "apt", "minbase")
 MOST_PACKAGES: Final = 200
 
@@ -171,43 +173,43 @@ class BaseMaker(Protocol):
     def again(self, made: MadeBase, say: Say) -> Digest: ...
 
 
-def provenance(made: MadeBase, reference: str, version: str) -> dict[str, Any]:
-    """The in-toto Statement v1 with a SLSA v1 provenance predicate of a base image, to be signed.
+def provenance(made: MadeBase, version: str) -> dict[str, Any]:
+    """The SLSA v1 provenance predicate of a base image: what was asked for, every package, every archive by digest.
 
     Args:
-        reference: repository and tag it is pushed as.
         version: Lading's own version.
     """
+    archives = [
+        {
+            "name": item.name,
+            "digest": {item.digest.algorithm: item.digest.hex},
+            "annotations": {"date": item.date},
+        }
+        for item in made.snapshot.archives
+    ]
+    packages = [
+        {
+            "uri": str(PackageUrl.of("deb", item.name, namespace="debian", version=item.version,
+                                     qualifiers={"arch": item.architecture})),
+            "annotations": {"source": item.source},
+        }
+        for item in made.packages
+    ]  # fmt: skip
     return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": reference, "digest": {made.manifest.algorithm: made.manifest.hex}}],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {
-            "buildDefinition": {
-                "buildType": "https://lading.dev/build/distribution-packages/v1",
-                "externalParameters": {
-                    "distribution": made.request.distribution,
-                    "include": list(made.request.include),
-                    "variant": made.request.variant,
-                    "documentation": made.request.documentation,
-                },
-                "internalParameters": {"architecture": made.architecture, "inputs": str(made.inputs)},
-                "resolvedDependencies": [
-                    {"name": item.name, "digest": {item.digest.algorithm: item.digest.hex},
-                     "annotations": {"date": item.date}}
-                    for item in made.snapshot.archives
-                ] + [
-                    {"uri": f"pkg:deb/debian/{item.name}@{item.version}?arch={item.architecture}",
-                     "annotations": {"source": item.source}}
-                    for item in made.packages
-                ],
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {
+                "distribution": made.request.distribution,
+                "include": list(made.request.include),
+                "variant": made.request.variant,
+                "documentation": made.request.documentation,
             },
-            "runDetails": {
-                "builder": {
-                    "id": "https://lading.dev/builder/mmdebstrap",
-                    "version": {"lading": version, **made.tools},
-                },
-                "metadata": {"seconds": round(made.seconds, 3)},
-            },
+            "internalParameters": {"architecture": made.architecture, "inputs": str(made.inputs)},
+            "resolvedDependencies": [*archives, *packages],
         },
-    }  # fmt: skip
+        "runDetails": {
+            "builder": {"id": "urn:lading:builder:mmdebstrap", "version": {"lading": version, **made.tools}},
+            "metadata": {},
+            "byproducts": [{"name": "timing", "annotations": {"seconds": round(made.seconds, 3)}}],
+        },
+    }

@@ -35,7 +35,7 @@ _log: Final = logging.getLogger(__name__)
 _RUN_SECONDS: Final = 900
 _FORMAT: Final = 2  # raised when the same packages would give other bytes, so that no old image is taken for a new one
 _TITLE: Final = "org.opencontainers.image.title"
-_INPUTS: Final = "dev.lading.base.inputs"
+_INPUTS: Final = "io.lading.inputs"
 _NO_DOCUMENTATION: Final = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
@@ -116,6 +116,7 @@ class DebianBases:
     def make(self, request: BaseRequest, say: Say) -> MadeBase:
         _ensure_mmdebstrap(say)
         recipe = _Recipe(request, self._snapshots.current(request.suite, say), _tools())
+        _demand_known(request, recipe.lists.lists)
         final = self._directory / "made" / recipe.inputs.hex
         if (kept := _kept(recipe, final)) is not None:
             say(f"nothing changed: {kept.manifest.short} was made from the same packages")
@@ -291,13 +292,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _failure(request: BaseRequest, code: int, tail: list[str]) -> BaseFailed | BaseInvalid:
-    missing = [line for line in tail if "Unable to locate package" in line or "has no installation candidate" in line]
-    if missing:
-        names = ", ".join(line.split()[-1] if "locate" in line else line.split("'")[1] for line in missing)
-        return BaseInvalid(
-            f"{request.distribution} has no package {names}.", remedy="Correct the name; `apt-cache search` finds it."
+def _demand_known(request: BaseRequest, lists: Path) -> None:
+    """Find misspelt packages in the frozen indexes before anything is unpacked; raises BaseInvalid."""
+    wanted = {f"\nPackage: {name}\n".encode(): name for name in request.include}
+    for index in sorted(lists.glob("*_Packages")):
+        content = b"\n" + index.read_bytes()
+        wanted = {line: name for line, name in wanted.items() if line not in content}
+    if wanted:
+        raise BaseInvalid(
+            f"{request.distribution} has no package {', '.join(sorted(wanted.values()))}.",
+            remedy="Correct the name; `apt-cache search` finds it.",
         )
+
+
+def _failure(request: BaseRequest, code: int, tail: list[str]) -> BaseFailed:
     return BaseFailed(
         f"The base image of {request.distribution} could not be made: mmdebstrap ended with exit code {code}.",
         remedy="Mend what it says below; it needs root, mounts and some free disk.",
