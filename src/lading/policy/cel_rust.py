@@ -17,30 +17,31 @@ _FAILURES: Final = (RuntimeError, TypeError, ValueError, KeyError, IndexError, A
 
 
 class RustScope:
-    """A context that was filled once with the document; `it` is set right before each evaluation."""
+    """The document, converted for the engine only when an expression asks for it."""
 
-    __slots__ = ("context", "item")
+    __slots__ = ("document", "item")
 
-    def __init__(self, context: cel.Context, item: Any = None) -> None:
-        self.context = context
+    def __init__(self, document: dict[str, Any], item: Any = None) -> None:
+        self.document = document
         self.item = item
 
     def with_item(self, item: Any) -> RustScope:
-        return RustScope(self.context, item)
+        return RustScope(self.document, item)
 
 
 class RustProgram:
-    """A parsed expression."""
+    """A parsed expression. The engine copies its variables for each evaluation, so it gets only those it names."""
 
-    __slots__ = ("_program",)
+    __slots__ = ("_names_input", "_program")
 
     def __init__(self, program: cel.Program) -> None:
         self._program = program
+        self._names_input = "input" in program.variables()
 
     def holds(self, scope: Any) -> bool:
+        variables = {"it": scope.item, "input": scope.document} if self._names_input else {"it": scope.item}
         try:
-            scope.context.add_variable("it", scope.item)
-            value = self._program.execute(scope.context)
+            value = self._program.execute(variables)
         except _FAILURES as error:
             raise EvaluationFailed(f"CEL failed: {_first_line(error)}") from error
         if value is True or value is False:
@@ -71,7 +72,7 @@ class RustCel:
         return RustProgram(program)
 
     def scope(self, document: dict[str, Any]) -> RustScope:
-        return RustScope(cel.Context({"input": document, "it": None}))
+        return RustScope(document)
 
 
 def _first_line(error: object) -> str:

@@ -151,8 +151,9 @@ def compile_rule(rule: Rule, engine: CelEngine, source: Sourced | None = None) -
 
 def mentions(rule: Rule) -> tuple[str, ...]:
     """The places of the input that the rule's expressions speak of: what a refusal shows as its evidence."""
-    found = (match[1:] for match in _MENTIONED.findall(f"{rule.when} {rule.deny}"))
-    return tuple(dict.fromkeys(path for path in found if not path.startswith(rule.each + ".") or not rule.each))
+    found = dict.fromkeys(match[1:] for match in _MENTIONED.findall(f"{rule.when} {rule.deny}"))
+    # `has(input.image)` beside `input.image.user` adds nothing but bulk.
+    return tuple(path for path in found if not any(other.startswith(path + ".") for other in (*found, rule.each)))
 
 
 class _Compiler:

@@ -22,13 +22,13 @@ class VersionOrder(Protocol):
         ...
 
 
-_PART: Final = re.compile(r"\d+|[A-Za-z]+|~")
+_PART: Final = re.compile(r"\d+|[A-Za-z]+|[~+]")
 _BEFORE_RELEASE: Final = frozenset({"a", "alpha", "b", "beta", "c", "rc", "pre", "preview", "dev", "snapshot", "m"})
 _END: Final = (2, 0, "")
 
 
 class SimpleOrder:
-    """Numbers by value, `~` and pre-release words before the end, other letters after it, an epoch `1:` above all."""
+    """Numbers by value; `~` and pre-release words before the end, `+` and other letters after it; an epoch above all."""
 
     def newest(self, ecosystem: str, versions: Sequence[str]) -> str:  # noqa: ARG002 - one order for all
         best = versions[0]
@@ -43,7 +43,7 @@ def _key(version: str) -> tuple[int, list[tuple[int, int, str]]]:
     first, text = (int(epoch), rest) if colon and epoch.isascii() and epoch.isdigit() else (0, version[:200])
     if len(text) > 1 and text[0] in "vV" and text[1].isdigit():
         text = text[1:]
-    return first, [*(_part(part) for part in _PART.findall(text.partition("+")[0])), _END]
+    return first, [*(_part(part) for part in _PART.findall(text)), _END]
 
 
 def _part(part: str) -> tuple[int, int, str]:

@@ -61,7 +61,7 @@ def manifest(layers: list[dict[str, Any]]) -> tuple[bytes, bytes]:
 
 
 def signature_layers(found: dict[str, Any]) -> list[tuple[dict[str, Any], Digest, bytes]]:
-    """The layers of a signature manifest that are signatures, with payload digest and signature; others are left out."""
+    """The layers of a signature manifest that are signatures, with payload digest and signature; no others."""
     kept = []
     for layer in layers_of(found):
         annotations = layer.get("annotations")
