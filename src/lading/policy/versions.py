@@ -28,7 +28,7 @@ _END: Final = (2, 0, "")
 
 
 class SimpleOrder:
-    """Numbers by value; `~` and pre-release words before the end, `+` and other letters after it; an epoch above all."""
+    """Numbers by value; `~` and pre-release words before the end, `+` and other letters after; an epoch above all."""
 
     def newest(self, ecosystem: str, versions: Sequence[str]) -> str:  # noqa: ARG002 - one order for all
         best = versions[0]
