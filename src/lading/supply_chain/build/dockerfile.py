@@ -7,8 +7,9 @@ Dockerfile reference ("Format", "Parser directives", "FROM", "ARG", "COPY --from
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lading.kernel.errors import InvalidInput
@@ -17,8 +18,10 @@ from lading.supply_chain.build.errors import DockerfileInvalid
 
 MOST_BYTES: Final = 1 << 20
 _DIRECTIVE: Final = re.compile(r"#\s*(?P<name>syntax|escape|check)\s*=\s*(?P<value>\S.*)", re.IGNORECASE)
-_HEREDOC: Final = re.compile(r"<<-?\s*(['\"]?)(?P<word>[A-Za-z_][A-Za-z0-9_]*)\1")
-_VARIABLE: Final = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<kind>:[-+])(?P<word>[^}]*))?\})")
+# As BuildKit reads it: a word of its own, without white space inside.
+_HEREDOC: Final = re.compile(r"(?<!\S)\d*<<(?P<tabs>-?)(['\"]?)(?P<word>[A-Za-z_][A-Za-z0-9_]*)\2(?!\S)")
+_MOUNT_FROM: Final = re.compile(r"--mount=\S*?\bfrom=([^,\s]+)")
+_VARIABLE: Final = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<kind>:?[-+])(?P<word>[^}]*))?\})")
 _WITH_HEREDOC: Final = frozenset({"RUN", "COPY", "ADD"})
 
 
@@ -78,21 +81,26 @@ class Dockerfile:
         return tuple(stage for stage in self.stages if stage.name in needed)
 
     def pinned(self, pins: Mapping[Reference, Reference]) -> str:
-        """The text with every outside reference of FROM and COPY --from replaced by what `pins` says.
+        """The text with every outside reference replaced by what `pins` says; see `bases`.
 
-        Lines keep their numbers, so that the builder's messages still point at the right one.
+        Lines keep their numbers, so that the builder's messages still point at the right one. A `syntax` directive is
+        blanked: it would have the builder run code from an image that nobody pinned.
+
+        Raises:
+            DockerfileInvalid: an outside reference is in no pin.
         """
-        lines = self.text.split("\n")
+        lines = _without_syntax(self.text.split("\n"))
         sources = {stage.line: stage for stage in self.stages}
         for instruction in self.instructions:
             if instruction.keyword == "FROM":
                 stage = sources[instruction.first]
-                if stage.base is not None and stage.base in pins:
-                    _replace(lines, instruction, _from_line(stage, pins[stage.base]))
-            elif instruction.keyword == "COPY" and (outside := _copied_image(instruction, self.stages)) in pins:
-                old, new = f"--from={_from_flag(instruction)}", f"--from={pins[outside]}"
+                if stage.base is not None:
+                    _replace(lines, instruction, _from_line(stage, _pin(stage.base, pins)))
+                continue
+            for source in _outside_sources(instruction, self.stages):
+                pin = _pin(Reference.parse(source), pins)
                 for number in range(instruction.first - 1, instruction.last):
-                    lines[number] = lines[number].replace(old, new)
+                    lines[number] = re.sub(rf"from={re.escape(source)}(?=[,\s]|$)", f"from={pin}", lines[number])
         return "\n".join(lines)
 
 
@@ -106,12 +114,16 @@ def parse(text: str, arguments: Mapping[str, str] | None = None, name: str = "Do
         raise DockerfileInvalid(f"{name} is larger than 1 MiB.")
     escape, frontend = _directives(text)
     instructions = _instructions(text, escape, name)
-    given, known = dict(arguments or {}), {}
+    stages = _stages(instructions, dict(arguments or {}), name)
+    return Dockerfile(text, _with_sources(stages, instructions, name), tuple(instructions), frontend)
+
+
+def _stages(instructions: list[Instruction], given: dict[str, str], name: str) -> list[Stage]:
+    known: dict[str, str] = {}
     stages: list[Stage] = []
     for instruction in instructions:
         if instruction.keyword == "ARG" and not stages:
-            key, equals, default = instruction.arguments.partition("=")
-            known[key.strip()] = given.get(key.strip(), _unquoted(default.strip()) if equals else "")
+            known |= _declared(instruction, known, given, name)
         elif instruction.keyword == "FROM":
             stages.append(_stage(instruction, known, stages, name))
         elif not stages:
@@ -119,11 +131,24 @@ def parse(text: str, arguments: Mapping[str, str] | None = None, name: str = "Do
                 f"{name}:{instruction.first}: {instruction.keyword} stands before the first FROM.",
                 remedy="Only ARG, comments and directives may.",
             )
-        elif instruction.keyword in ("COPY", "ADD", "RUN"):
-            stages[-1] = _with_sources(stages[-1], instruction, stages, name)
     if not stages:
         raise DockerfileInvalid(f"{name} has no FROM.", remedy="Begin it with FROM and the image to build on.")
-    return Dockerfile(text, tuple(stages), tuple(instructions), frontend)
+    return stages
+
+
+def _declared(
+    instruction: Instruction, known: Mapping[str, str], given: Mapping[str, str], name: str
+) -> dict[str, str]:
+    """The values that one ARG before the first FROM sets; it may declare several."""
+    try:
+        words = shlex.split(instruction.arguments)
+    except ValueError as error:
+        raise DockerfileInvalid(f"{name}:{instruction.first}: ARG has {error}.".replace("No", "no")) from error
+    found: dict[str, str] = {}
+    for word in words:
+        key, _, default = word.partition("=")
+        found[key] = given.get(key, _substituted(default, {**known, **found}))
+    return found
 
 
 def _directives(text: str) -> tuple[str, str]:
@@ -150,30 +175,44 @@ def _instructions(text: str, escape: str, name: str) -> list[Instruction]:
         first = number
         parts: list[str] = []
         while number < len(lines):
-            line = lines[number].rstrip()
+            line = lines[number].rstrip(" \t\r")
             number += 1
             if parts and (not line.strip() or line.lstrip().startswith("#")):
                 continue
-            continued = line.endswith(escape)
+            continued = line.endswith(escape) and not line.endswith(escape * 2)
             parts.append(line.removesuffix(escape).strip() if continued else line.strip())
             if not continued:
                 break
         joined = " ".join(part for part in parts if part)
-        keyword, _, arguments = joined.partition(" ")
+        keyword, arguments = (*joined.split(None, 1), "", "")[:2]
         if not keyword.isalpha():
             raise DockerfileInvalid(f"{name}:{first + 1}: {keyword[:40]!r} is not an instruction.")
-        number = _past_heredocs(lines, number, keyword.upper(), arguments)
+        number = _past_heredocs(lines, number, keyword.upper(), arguments, name)
         found.append(Instruction(keyword.upper(), arguments.strip(), first + 1, number))
     return found
 
 
-def _past_heredocs(lines: list[str], number: int, keyword: str, arguments: str) -> int:
+def _past_heredocs(lines: list[str], number: int, keyword: str, arguments: str, name: str) -> int:
+    """The line after the here-documents that an instruction opens.
+
+    A FROM inside is refused: builders before here-documents would take it for an instruction, and nobody pinned it.
+    """
     if keyword not in _WITH_HEREDOC:
         return number
     for match in _HEREDOC.finditer(arguments):
-        while number < len(lines) and lines[number].strip() != match["word"]:
+        opened = number
+        while number < len(lines):
+            line = lines[number].rstrip("\r")
             number += 1
-        number = min(number + 1, len(lines))
+            if (line.lstrip("\t") if match["tabs"] else line) == match["word"]:
+                break
+            if line.split()[:1] and line.split()[0].upper() == "FROM":
+                raise DockerfileInvalid(
+                    f"{name}:{number}: a line of a here-document begins with FROM.",
+                    remedy="Put the text into a file of its own and COPY it.",
+                )
+        else:
+            raise DockerfileInvalid(f"{name}:{opened}: the here-document {match['word']} does not end.")
     return number
 
 
@@ -193,40 +232,48 @@ def _stage(instruction: Instruction, known: Mapping[str, str], stages: list[Stag
     source = _substituted(words[0], known)
     if source == "scratch":
         return Stage(label, instruction.first, scratch=True, platform=platform)
-    if source.lower() in {stage.name for stage in stages}:
+    if source.lower() in {stage.name for stage in stages if not stage.name.isdigit()}:
         return Stage(label, instruction.first, parent=source.lower(), platform=platform)
     return Stage(label, instruction.first, base=_reference(source, instruction, name), platform=platform)
 
 
-def _with_sources(stage: Stage, instruction: Instruction, stages: list[Stage], name: str) -> Stage:
-    sources = [_from_flag(instruction)]
+def _with_sources(stages: list[Stage], instructions: list[Instruction], name: str) -> tuple[Stage, ...]:
+    """The stages with what their COPY --from and RUN --mount=from take; a later stage may be named too."""
+    found, number = list(stages), -1
+    for instruction in instructions:
+        number += instruction.keyword == "FROM"
+        sources = _sources(instruction)
+        if number < 0 or not sources:
+            continue
+        outside = _outside_sources(instruction, stages)
+        inside = tuple(known for source in sources if (known := _stage_name(source, stages)) is not None)
+        stage = found[number]
+        found[number] = replace(
+            stage,
+            copies_from=stage.copies_from + tuple(_reference(source, instruction, name) for source in outside),
+            copies_from_stages=stage.copies_from_stages + inside,
+        )
+    return tuple(found)
+
+
+def _sources(instruction: Instruction) -> list[str]:
     if instruction.keyword == "RUN":
-        sources = re.findall(r"--mount=\S*?\bfrom=([^,\s]+)", instruction.arguments)
-    images, names = list(stage.copies_from), list(stage.copies_from_stages)
-    for source in filter(None, sources):
-        known = _stage_name(source, stages)
-        if known is not None:
-            names.append(known)
-        elif "$" not in source:
-            images.append(_reference(source, instruction, name))
-    return Stage(
-        stage.name, stage.line, stage.base, stage.parent, stage.scratch, stage.platform, tuple(images), tuple(names)
-    )
+        return _MOUNT_FROM.findall(instruction.arguments)
+    if instruction.keyword in ("COPY", "ADD") and (source := _from_flag(instruction)):
+        return [source]
+    return []
 
 
-def _stage_name(source: str, stages: list[Stage] | tuple[Stage, ...]) -> str | None:
+def _outside_sources(instruction: Instruction, stages: Sequence[Stage]) -> list[str]:
+    """What an instruction takes from images that are no stages. Variables are no names there; the builder says so."""
+    return [item for item in _sources(instruction) if "$" not in item and _stage_name(item, stages) is None]
+
+
+def _stage_name(source: str, stages: Sequence[Stage]) -> str | None:
     for number, stage in enumerate(stages):
         if source.lower() == stage.name or source == str(number):
             return stage.name
     return None
-
-
-def _copied_image(instruction: Instruction, stages: tuple[Stage, ...]) -> Reference:
-    """What `COPY --from` names if it is an outside image; a reference that is in no pin otherwise."""
-    source = _from_flag(instruction)
-    if not source or "$" in source or _stage_name(source, stages) is not None:
-        return Reference("")
-    return Reference.parse(source)
 
 
 def _from_flag(instruction: Instruction) -> str:
@@ -244,17 +291,31 @@ def _reference(text: str, instruction: Instruction, name: str) -> Reference:
 def _substituted(text: str, known: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         found = known.get(match["bare"] or match["name"], "")
-        if match["kind"] == ":-":
+        if (match["kind"] or "").endswith("-"):
             return found or match["word"]
-        if match["kind"] == ":+":
+        if (match["kind"] or "").endswith("+"):
             return match["word"] if found else ""
         return found
 
     return _VARIABLE.sub(value, text)
 
 
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+def _pin(base: Reference, pins: Mapping[Reference, Reference]) -> Reference:
+    if base not in pins:
+        raise DockerfileInvalid(f"{base} is not pinned to a digest.", remedy="This is a fault of the caller.")
+    return pins[base]
+
+
+def _without_syntax(lines: list[str]) -> list[str]:
+    """The lines with a `syntax` directive, which can only stand at the top, made an empty comment."""
+    kept = list(lines)
+    for number, line in enumerate(lines):
+        match = _DIRECTIVE.fullmatch(line.strip())
+        if match is None:
+            break
+        if match["name"].lower() == "syntax":
+            kept[number] = "#"
+    return kept
 
 
 def _from_line(stage: Stage, pin: Reference) -> str:
