@@ -42,11 +42,15 @@ class BuildRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """What came out: the digest of the pushed manifest, and what each step did."""
+    """What came out: the digest of the pushed manifest, and what each step did; `FROM` is no step.
+
+    `stages` are the digests of the intermediate stages, which were pushed too, by name.
+    """
 
     digest: Digest
     steps: tuple[Step, ...]
     seconds: float
+    stages: Mapping[str, Digest] = field(default_factory=dict)
 
     @property
     def cached_steps(self) -> int:

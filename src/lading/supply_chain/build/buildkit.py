@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -25,15 +25,18 @@ from typing import Final
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, Progress, Step
-from lading.supply_chain.build.errors import BuilderUnavailable, BuildFailed
+from lading.supply_chain.build.errors import BuildArgumentInvalid, BuilderUnavailable, BuildFailed
 
 _BUILD_SECONDS: Final = 3_600
 _TAIL: Final = 25
 _LINE: Final = re.compile(r"#(?P<number>\d+) (?P<text>.*)")
 _STEP: Final = re.compile(r"\[.*?\d+/\d+\] .+")
+_FROM_STEP: Final = re.compile(r"\[[^\]]*\] FROM ")
 _DONE: Final = re.compile(r"DONE (?P<seconds>[\d.]+)s")
 _PUSHED: Final = re.compile(r"digest: (?P<digest>sha256:[0-9a-f]{64})")
 _DOCKERFILE_LINE: Final = re.compile(r"Dockerfile[^:\s]*:(?P<line>\d+)")
+_ARGUMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}")
+_CLIENT_VARIABLES: Final = frozenset({"PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "GODEBUG"})
 _LOST: Final = (
     "Cannot connect to the Docker daemon",
     "error during connect",
@@ -58,14 +61,17 @@ class BuildKit:
         self._client = client or find_client()
 
     def version(self) -> str:
-        ended = subprocess.run(
-            [self._client, "version", "--format", "{{.Server.Version}}"],
-            env=self._environment(Path(os.devnull)),
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        try:
+            ended = subprocess.run(
+                [self._client, "version", "--format", "{{.Server.Version}}"],
+                env=self._environment(Path(os.devnull)),
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._lost([str(error)]) from error
         if ended.returncode != 0:
             raise self._lost([ended.stderr.strip()])
         return f"Docker Engine {ended.stdout.strip()}"
@@ -75,18 +81,20 @@ class BuildKit:
         stages = [stage.name for stage in request.dockerfile.intermediate_stages(request.target)]
         stages = [name for name in stages if not name.isdigit()]
         cache = [request.image.tagged(f"cache-{name}"[:128]) for name in stages] + [request.image.tagged("cache")]
+        pushed: dict[str, Digest] = {}
         with self._prepared(request, credentials) as (configuration, dockerfile):
-            run = _Run(self._client, self._environment(configuration), progress)
-            quiet = _Run(self._client, self._environment(configuration), lambda _text: None)
+            environment = self._environment(configuration) | _by_environment(request.arguments)
+            run = _Run(self._client, environment, progress)
+            quiet = _Run(self._client, environment, lambda _text: None)
             run.build(self._arguments(request, dockerfile, request.image, request.target, cache))
-            steps = run.steps
-            digest = self._push(run, request.image)
             for name, reference in zip(stages, cache, strict=False):
                 quiet.build(self._arguments(request, dockerfile, reference, name, cache))
-                self._push(run, reference)
+                pushed[name] = self._push(quiet, reference)
             run.command(["tag", str(request.image), str(cache[-1])])
             self._push(run, cache[-1])
-        return Built(digest=digest, steps=tuple(steps), seconds=time.monotonic() - started)
+            # Last, so that a failure before it leaves the image's tag as it was.
+            digest = self._push(run, request.image)
+        return Built(digest=digest, steps=tuple(run.steps), seconds=time.monotonic() - started, stages=pushed)
 
     def _arguments(
         self, request: BuildRequest, dockerfile: Path, image: Reference, target: str, cache: Sequence[Reference]
@@ -94,7 +102,7 @@ class BuildKit:
         arguments = ["build", "--progress=plain", f"--file={dockerfile}", f"--tag={image}"]
         arguments.append("--build-arg=BUILDKIT_INLINE_CACHE=1")
         arguments += [f"--cache-from={reference}" for reference in cache]
-        arguments += [f"--build-arg={key}={value}" for key, value in request.arguments.items()]
+        arguments += [f"--build-arg={key}" for key in request.arguments]
         arguments += [f"--label={key}={value}" for key, value in request.labels.items()]
         arguments += [f"--secret=id={key},src={path}" for key, path in request.secrets.items()]
         arguments += [f"--target={target}"] if target else []
@@ -152,21 +160,24 @@ class _Run:
         """Run a build; raises BuildFailed and BuilderUnavailable."""
         self.steps = []
         tail: deque[str] = deque(maxlen=_TAIL)
-        process = subprocess.Popen(
-            [self._client, *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        watchdog = threading.Timer(_BUILD_SECONDS, process.kill)
+        try:
+            process = subprocess.Popen(
+                [self._client, *arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise BuilderUnavailable(f"{self._client} cannot be started: {error.strerror}.") from error
+        late = threading.Event()
+        watchdog = threading.Timer(_BUILD_SECONDS, _end, (process, late))
         watchdog.start()
         names: dict[str, str] = {}
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
+            for line in process.stdout or ():
                 tail.append(line.rstrip()[:500])
                 self._read(line, names)
             code = process.wait()
@@ -177,20 +188,27 @@ class _Run:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+        if late.is_set():
+            raise _too_long("build", list(tail))
         if code != 0:
             raise _failure(code, list(tail))
 
     def command(self, arguments: list[str]) -> str:
         """Run another docker command; returns what it printed; raises BuildFailed and BuilderUnavailable."""
-        ended = subprocess.run(
-            [self._client, *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_BUILD_SECONDS,
-            check=False,
-        )
+        try:
+            ended = subprocess.run(
+                [self._client, *arguments],
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_BUILD_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _too_long(arguments[0], []) from error
+        except OSError as error:
+            raise BuilderUnavailable(f"{self._client} cannot be started: {error.strerror}.") from error
         if ended.returncode != 0:
             raise _failure(ended.returncode, (ended.stdout + ended.stderr).splitlines()[-_TAIL:], arguments[0])
         return ended.stdout
@@ -208,7 +226,8 @@ class _Run:
             self._ended(names.pop(number), cached=False, seconds=float(done["seconds"]))
 
     def _ended(self, name: str, *, cached: bool, seconds: float) -> None:
-        self.steps.append(Step(name, cached, seconds))
+        if _FROM_STEP.match(name) is None:
+            self.steps.append(Step(name, cached, seconds))
         self._progress(f"{name[:110]}  {'cached' if cached else f'{seconds:.1f} s'}")
 
 
@@ -234,6 +253,28 @@ def find_client() -> str:
     )
 
 
+def _by_environment(arguments: Mapping[str, str]) -> dict[str, str]:
+    """Build arguments as the client takes them from its environment, so that no process list shows their values.
+
+    Raises:
+        BuildArgumentInvalid: a name would change how the client itself runs.
+    """
+    for name in arguments:
+        if _ARGUMENT_NAME.fullmatch(name) is None or name in _CLIENT_VARIABLES or name.startswith("DOCKER_"):
+            raise BuildArgumentInvalid(
+                f"{name[:60]!r} cannot be the name of a build argument.", remedy="Give it another name."
+            )
+    return dict(arguments)
+
+
+def _too_long(what: str, tail: list[str]) -> BuildFailed:
+    return BuildFailed(
+        f"The {what} took longer than {_BUILD_SECONDS // 60} minutes and was ended.",
+        remedy="See which step hangs; a download behind a proxy is the usual one.",
+        details=tuple(line for line in tail if line.strip()),
+    )
+
+
 def _failure(code: int, tail: list[str], what: str = "build") -> BuildFailed | BuilderUnavailable:
     text = "\n".join(tail)
     if any(sign in text for sign in _LOST[:3]) or (tail and tail[-1].endswith(_LOST[3:])):
@@ -250,3 +291,8 @@ def _failure(code: int, tail: list[str], what: str = "build") -> BuildFailed | B
         remedy="Mend that step and run the same command again; what was built before it is cached.",
         details=tuple(line for line in tail if line.strip()),
     )
+
+
+def _end(process: subprocess.Popen[str], late: threading.Event) -> None:
+    late.set()
+    process.kill()

@@ -39,3 +39,9 @@ class BuilderUnavailable(BuildError, Unavailable):
     """The builder does not answer, or stopped answering in the middle of a build."""
 
     code = "builder_unavailable"
+
+
+class BuildArgumentInvalid(BuildError, InvalidInput):
+    """A build argument has a name that cannot be used."""
+
+    code = "build_argument_invalid"

@@ -14,6 +14,7 @@ from typing import Any, Final
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.build.builder import Built
+from lading.supply_chain.build.errors import BuildFailed
 
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
 BUILD_TYPE: Final = "urn:lading:build:dockerfile:v1"
@@ -57,7 +58,11 @@ def provenance(record: BuildRecord, built: Built) -> dict[str, Any]:
             "buildType": BUILD_TYPE,
             "externalParameters": parameters,
             "internalParameters": {"stages": list(record.stages)},
-            "resolvedDependencies": [_source(record), *(_base(said, pin) for said, pin in record.pins.items())],
+            "resolvedDependencies": [
+                _source(record),
+                *(_base(said, pin) for said, pin in record.pins.items()),
+                *({"name": f"stage {name}", "digest": _digest(digest)} for name, digest in built.stages.items()),
+            ],
         },
         "runDetails": {
             "builder": {"id": f"urn:lading:builder:{record.builder}", "version": {"engine": record.builder_version}},
@@ -87,7 +92,8 @@ def _source(record: BuildRecord) -> dict[str, Any]:
 
 
 def _base(said: Reference, pin: Reference) -> dict[str, Any]:
-    assert pin.digest is not None
+    if pin.digest is None:
+        raise BuildFailed(f"{said} was not pinned to a digest.", remedy="This is a fault of the caller.")
     return {
         "name": str(said),
         "uri": f"pkg:oci/{pin.path.rpartition('/')[2]}@{pin.digest}",
