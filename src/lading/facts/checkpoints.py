@@ -25,11 +25,10 @@ from lading.facts.kinds.system import CheckpointSigned
 from lading.facts.ledger import Head, Ledger, Verified
 from lading.facts.sql import checkpoints
 from lading.kernel.canonical import canonical_json
-from lading.kernel.errors import IntegrityFailure, Unavailable
+from lading.kernel.errors import Conflict, IntegrityFailure, Unavailable
 from lading.state import Database, Transaction
 
 _MOST_LINE: Final = 4_096
-_ACTOR: Final = "system:lading"
 
 
 class HeadVerifier(Protocol):
@@ -86,10 +85,11 @@ class Checkpoints:
         self._signer = signer
         self._file = file
 
-    def sign(self) -> Checkpoint | None:
-        """Sign the head as it is now; None when nothing was appended since the last checkpoint.
+    def sign(self, *, actor: str = "system:lading") -> Checkpoint:
+        """Sign the head as it is now; the last checkpoint when nothing was appended since.
 
         Raises:
+            Conflict: the ledger is empty.
             Unavailable: the database or the file cannot be written; a checkpoint in the database alone is filed by the
                 next call.
             IntegrityFailure: the entry at the head changed while it was being signed.
@@ -97,12 +97,14 @@ class Checkpoints:
         with self._database.read() as tx:
             head = self._ledger.head(tx)
             last = _last(tx)
+        if not head.seq:
+            raise Conflict("The ledger is empty, so there is nothing to sign.")
         # The fact about a checkpoint is an entry too; it alone does not call for another one.
-        made = None if head.seq <= last + 1 and (last or not head.seq) else self._signed(head)
-        if made is not None and not self._add(made):
-            made = None
+        if not last or head.seq > last + 1:
+            self._add(self._signed(head), actor)
         self._file_missing()
-        return made
+        with self._database.read() as tx:
+            return _all(tx)[-1]
 
     def verify(self, verifiers: Iterable[HeadVerifier] = ()) -> VerifiedCheckpoints:
         """Recompute the chain and hold every checkpoint, of the database and of the file, against it.
@@ -114,6 +116,7 @@ class Checkpoints:
             IntegrityFailure: says which entry or checkpoint, and what happened to it.
         """
         keys = {key.key_id: key for key in (*verifiers, self._signer)}
+        # The file first: what is filed later than the snapshot would look as if the ledger had been cut off.
         filed = self._filed()
         with self._database.read() as tx:
             verified = self._ledger.verify(tx)
@@ -135,17 +138,16 @@ class Checkpoints:
         draft = Checkpoint(head.seq, head.hash, head.at, self._signer.key_id, b"")
         return msgspec.structs.replace(draft, signature=self._signer.sign(draft.message()))
 
-    def _add(self, made: Checkpoint) -> bool:
+    def _add(self, made: Checkpoint, actor: str) -> None:
         with self._database.write() as tx:
             self._ledger.head(tx, for_update=True)
             if _last(tx) >= made.seq:
-                return False
+                return
             if self._ledger.hash_at(tx, made.seq) != made.hash:
                 raise IntegrityFailure(f"Ledger entry {made.seq} changed while it was being signed.")
             tx.execute(sa.insert(checkpoints).values(msgspec.structs.asdict(made)))
             fact = CheckpointSigned(seq=made.seq, hash=made.hash.hex(), key_id=made.key_id)
-            self._ledger.append(tx, [fact], actor=_ACTOR)
-        return True
+            self._ledger.append(tx, [fact], actor=actor)
 
     def _check(self, tx: Transaction, one: Checkpoint, keys: dict[str, HeadVerifier], head: Head) -> None:
         key = keys.get(one.key_id)

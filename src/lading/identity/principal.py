@@ -33,12 +33,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `name` is `person:NAME`, `robot:TEAM/NAME`, `system:PART` or `anonymous`.
+    """Who asks. `id` is `person:NAME`, `robot:TEAM/NAME`, `system:PART` or `anonymous`.
 
     `only` narrows a token to some operations; None is no narrowing.
     """
 
-    name: str
+    id: str
     kind: PrincipalKind
     grants: frozenset[Grant] = frozenset()
     token_id: str = ""
@@ -46,7 +46,7 @@ class Principal:
     only: frozenset[Operation] | None = None
 
     def may(self, operation: Operation, team: str) -> bool:
-        """Whether a role in `team`, or in every team, allows `operation`. `team="*"` asks for all teams at once."""
+        """Whether a role in `team`, or in every team, allows `operation`; `team` of `*` or none asks for every one."""
         if self.only is not None and operation not in self.only:
             return False
         return any(grant.team in (team, EVERY_TEAM) and operation in ALLOWED[grant.role] for grant in self.grants)

@@ -89,7 +89,7 @@ class Identity:
     def login(self, name: str, password: str, *, address: str = "") -> IssuedToken:
         """A session of the web console: a token for 12 hours. Raises as `authenticate_password`."""
         principal = self.authenticate_password(name, password, address=address)
-        return self.issue_token(principal.name, purpose="session", lasting=SESSION, actor=principal.name)
+        return self.issue_token(principal.id, purpose="session", lasting=SESSION, actor=principal.id)
 
     # --- what they may do
 
@@ -104,12 +104,12 @@ class Identity:
         self.refused(principal, operation, target or f"team:{team}")
         whose = "all teams" if team == EVERY_TEAM else f"team {team}"
         raise AccessDenied(
-            f"{principal.name} may not {operation} in {whose}.", remedy=f"Ask an admin of {whose} for a role that may."
+            f"{principal.id} may not {operation} in {whose}.", remedy=f"Ask an admin of {whose} for a role that may."
         )
 
     def refused(self, principal: Principal, operation: str, target: str) -> None:
         """State that access was refused; the same refusal again within a minute is not stated again."""
-        key, now = (principal.name, str(operation), target[:500]), self._clock.monotonic()
+        key, now = (principal.id, str(operation), target[:500]), self._clock.monotonic()
         if self._database.read_only or now - self._told.get(key, -_TOLD_AGAIN_SECONDS) < _TOLD_AGAIN_SECONDS:
             return
         self._told[key] = now
@@ -118,7 +118,7 @@ class Identity:
         try:
             with self._database.write() as tx:
                 fact = AccessRefused(principal=key[0], operation=key[1], target=key[2])
-                self._ledger.append(tx, [fact], actor=principal.name)
+                self._ledger.append(tx, [fact], actor=principal.id)
         except Unavailable as error:
             # The refusal stands whether or not it could be written down.
             _log.warning("a refusal could not be stated", extra={"principal": key[0], "error": error.what})

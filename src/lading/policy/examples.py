@@ -25,32 +25,23 @@ class ExampleResult(msgspec.Struct, frozen=True):
     """Whether a rule did what its example says; `why` is empty when it did."""
 
     rule: str
-    example: str
+    name: str
     passed: bool
     why: str = ""
 
 
-class ExamplesReport(msgspec.Struct, frozen=True):
-    """All examples of a pack; `without` are the rules that show none."""
-
-    results: tuple[ExampleResult, ...]
-    without: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every example passed."""
-        return all(result.passed for result in self.results)
-
-
-def run_examples(pack: Pack) -> ExamplesReport:
-    """Run the examples of every rule."""
-    results = [
+def run_examples(pack: Pack) -> tuple[ExampleResult, ...]:
+    """Run the examples of every rule, in the order of the rules."""
+    return tuple(
         _run(compiled, example, example.name or f"example {number}", pack)
         for compiled in pack.rules
         for number, example in enumerate(compiled.rule.examples, start=1)
-    ]
-    without = tuple(compiled.rule.id for compiled in pack.rules if not compiled.rule.examples)
-    return ExamplesReport(tuple(results), without)
+    )
+
+
+def without_examples(pack: Pack) -> tuple[str, ...]:
+    """The rules that show no example."""
+    return tuple(compiled.rule.id for compiled in pack.rules if not compiled.rule.examples)
 
 
 def _run(compiled: CompiledRule, example: Example, name: str, pack: Pack) -> ExampleResult:

@@ -22,7 +22,7 @@ from lading.policy.cel_google import GoogleCel
 from lading.policy.errors import PolicyDoesNotCompile, PolicyInvalid
 from lading.policy.paths import is_path, steps
 from lading.policy.rule import Rule, RuleException, Stage
-from lading.policy.source import Sourced, read_rules
+from lading.policy.source import MOST_BYTES, Sourced, read_rules
 from lading.policy.template import Template
 
 DEFAULT_PACK: Final = Path(__file__).parent / "default_pack"
@@ -75,30 +75,40 @@ class Pack:
         return next((compiled for compiled in self.rules if compiled.rule.id == identity), None)
 
 
-def load_pack(paths: Iterable[Path], engine: CelEngine | None = None) -> Pack:
-    """Read every `*.yaml` and `*.yml` of the files and directories given and compile the rules.
+def load_pack(path: Path | None = None, engine: CelEngine | None = None) -> Pack:
+    """Compile the rules of a file, or of every `*.yaml` and `*.yml` below a directory; by default those of Lading.
 
     Raises:
         PolicyInvalid: a file cannot be read or is not a rule file, or an id stands twice; names file, line and rule.
         PolicyDoesNotCompile: an expression is wrong.
     """
-    files = list(paths)
-    texts: dict[str, bytes] = {}
-    for path in _files(files):
-        try:
-            texts[str(path)] = path.read_bytes()
-        except OSError as error:
-            raise PolicyInvalid(f"The rule file {path} cannot be read: {error.strerror}.") from error
-    return parse_pack(texts, engine, origin=", ".join(str(path) for path in files))
+    return parse_pack(read_texts(path), engine, origin="default" if path is None else str(path))
 
 
 def default_pack(engine: CelEngine | None = None) -> Pack:
     """The rules that come with Lading."""
-    texts = {path.name: path.read_bytes() for path in _files([DEFAULT_PACK])}
-    return parse_pack(texts, engine, origin="default")
+    return load_pack(None, engine)
 
 
-def parse_pack(texts: Mapping[str, bytes], engine: CelEngine | None = None, *, origin: str = "") -> Pack:
+def read_texts(path: Path | None = None) -> dict[str, str]:
+    """The rule files of `load_pack` by name, not parsed yet: what is sent to a server to be simulated there.
+
+    Raises:
+        PolicyInvalid: there is no such file, it cannot be read, is too large or not UTF-8.
+    """
+    root = path or DEFAULT_PACK
+    texts = {}
+    for file in _files(root):
+        name = file.relative_to(root).as_posix() if root.is_dir() else file.name
+        try:
+            with file.open("rb") as opened:
+                texts[name] = opened.read(MOST_BYTES + 1).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PolicyInvalid(f"The rule file {file} cannot be read: {error}.", remedy="Save it as UTF-8.") from error
+    return texts
+
+
+def parse_pack(texts: Mapping[str, str | bytes], engine: CelEngine | None = None, *, origin: str = "") -> Pack:
     """Compile rule files that are already in memory, by name. Raises as `load_pack` does."""
     sourced = [rule for name, text in sorted(texts.items()) for rule in read_rules(text, name)]
     if len(sourced) > MOST_RULES:
@@ -233,13 +243,9 @@ def compile_exception(stated: RuleException, engine: CelEngine, *, items: bool) 
     return CompiledException(stated, until, program)
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml") and each.is_file())
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise PolicyInvalid(f"There is no rule file {path}.", remedy="Name a YAML file or a directory of them.")
-    return found
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+    if path.is_file():
+        return [path]
+    raise PolicyInvalid(f"There is no rule file {path}.", remedy="Name a YAML file or a directory of them.")

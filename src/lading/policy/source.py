@@ -36,7 +36,7 @@ class Sourced:
         return f"{self.origin}:{_line(self.node, path)}"
 
 
-def read_rules(text: bytes, origin: str) -> list[Sourced]:
+def read_rules(text: str | bytes, origin: str) -> list[Sourced]:
     """The rules of one file, one a YAML document.
 
     Raises:
@@ -44,11 +44,12 @@ def read_rules(text: bytes, origin: str) -> list[Sourced]:
     """
     if len(text) > MOST_BYTES:
         raise PolicyInvalid(
-            f"{origin} has {len(text)} bytes.", remedy=f"A rule file has at most {MOST_BYTES}; split it."
+            f"{origin} has more than {MOST_BYTES} bytes.",
+            remedy="Split it: a rule file has some dozens of rules at most.",
         )
     try:
-        loader = _Loader(text.decode("utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        loader = _Loader(text if isinstance(text, str) else text.decode())
+    except (UnicodeError, yaml.YAMLError) as error:
         raise _not_yaml(origin, error) from error
     found = []
     try:

@@ -11,7 +11,7 @@ from lading.facts import Ledger
 from lading.facts.checkpoints import Checkpoints
 from lading.facts.kinds.identity import TeamCreated
 from lading.facts.sql import checkpoints, entries
-from lading.kernel.errors import IntegrityFailure, Unavailable
+from lading.kernel.errors import Conflict, IntegrityFailure, Unavailable
 from lading.state import Database
 
 
@@ -45,16 +45,14 @@ def checked(database: Database, ledger: Ledger, file: Path, key: SharedKey | Non
 
 def test_checkpoints_are_signed_filed_and_stated(each_database: Database, ledger: Ledger, file: Path) -> None:
     made = checked(each_database, ledger, file)
-    assert made.sign() is None
+    with pytest.raises(Conflict):
+        made.sign()
     fill(each_database, ledger, 5)
-    first = made.sign()
-    assert first is not None
+    first = made.sign(actor="person:ada")
     assert first.seq == 5
-    assert made.sign() is None, "only the fact about the checkpoint came after it"
+    assert made.sign() == first, "only the fact about the checkpoint came after it"
     fill(each_database, ledger, 2)
-    second = made.sign()
-    assert second is not None
-    assert second.seq == 8
+    assert made.sign().seq == 8
 
     found = made.verify()
     assert (found.checkpoints, found.unfiled, found.last, found.ledger.entries) == (2, 0, 8, 9)
@@ -177,5 +175,5 @@ def test_a_file_that_cannot_be_written_is_a_clear_error_and_made_good_later(
         checked(database, ledger, blocked / "checkpoints.jsonl").sign()
 
     made = checked(database, ledger, tmp_path / "free.jsonl")
-    assert made.sign() is None
+    assert made.sign().seq == 3
     assert made.verify().unfiled == 0

@@ -16,6 +16,12 @@ LAYER = "sha256:" + "1" * 64
 
 
 @pytest.fixture
+def database(each_database: Database) -> Database:
+    """Every test of decisions runs on every kind of database."""
+    return each_database
+
+
+@pytest.fixture
 def policy(database: Database, ledger: Ledger, clock: ManualClock) -> Policy:
     return Policy(database, ledger, default_pack(), clock)
 
