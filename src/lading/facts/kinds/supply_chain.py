@@ -23,6 +23,7 @@ class BaseImageMade(_AboutImage, frozen=True, kw_only=True, tag="image.base-made
     packages: int
     snapshot: str
     inputs: str
+    include: tuple[str, ...] = ()
     reproduced: bool | None = None
     seconds: float = 0.0
 

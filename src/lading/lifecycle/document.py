@@ -1,0 +1,89 @@
+"""What rules see of an image and a workload: the policy input, gathered from the rooms that know (docs/policy.md)."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from lading.kernel.clock import Clock, timestamp
+from lading.kernel.digest import Digest
+from lading.orchestration.workload.spec import WorkloadSpec
+from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.inventory.errors import NotInventoried
+from lading.supply_chain.inventory.inventories import Inventories, told
+from lading.supply_chain.match.findings import Findings
+from lading.supply_chain.registry.reading import Reading
+from lading.supply_chain.registry.states import StateReader
+
+BASE_LABEL = "lading.base"
+DIRTY_LABEL = "lading.source.dirty"
+
+
+class Owners(Protocol):
+    """Whose a layer is."""
+
+    def owner(self, layer: str) -> str:
+        """The team that brought a layer; empty when nobody knows."""
+        ...
+
+
+class Documents:
+    """Writes policy inputs."""
+
+    def __init__(
+        self,
+        registry: Reading,
+        states: StateReader,
+        inventories: Inventories,
+        findings: Findings,
+        attestations: Attestations,
+        owners: Owners,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._states = states
+        self._inventories = inventories
+        self._findings = findings
+        self._attestations = attestations
+        self._owners = owners
+        self._clock = clock
+
+    def of_image(self, image: Digest, environment: str = "production") -> dict[str, Any]:
+        """The document about an image."""
+        return {
+            "now": timestamp(self._clock.now()),
+            "environment": environment,
+            "image": self._image(image),
+            "findings": [item.document(self._owners.owner(item.layer)) for item in self._findings.of(image)],
+        }
+
+    def of_workload(self, spec: WorkloadSpec, image: Digest, environment: str) -> dict[str, Any]:
+        """The document about a workload that shall run an image."""
+        return self.of_image(image, environment) | {"workload": spec.policy_input(str(image))}
+
+    def _image(self, image: Digest) -> dict[str, Any]:
+        row = next(iter(self._registry.images(digest=image, limit=1)), None)
+        configuration = self._registry.config(image).get("config") or {}
+        labels = configuration.get("Labels") or {}
+        state = self._states.state(image)
+        base, _, base_digest = str(labels.get(BASE_LABEL, "")).partition("@")
+        return {
+            "digest": str(image),
+            "repository": row.repository if row else "",
+            "tag": row.tags[0] if row and row.tags else "",
+            "team": row.team if row else "",
+            "commit": row.commit if row else "",
+            "dirty": labels.get(DIRTY_LABEL) == "true",
+            "size": row.size if row else 0,
+            "state": state.state if state else "unknown",
+            "signed": bool(row) and self._attestations.is_signed(image, row.repository if row else ""),
+            "attestations": self._attestations.predicate_types(image),
+            "user": str(configuration.get("User") or ""),
+            "gaps": self._gaps(image),
+            "base": {"reference": base, "digest": base_digest, "known": bool(base_digest)},
+        }
+
+    def _gaps(self, image: Digest) -> list[str]:
+        try:
+            return list(told(self._inventories.of(image).gaps))
+        except NotInventoried as error:
+            return [error.what]
