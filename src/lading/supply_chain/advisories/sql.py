@@ -1,7 +1,7 @@
 """The tables of advisories and the store that fills them in bulk.
 
-`advisory_changes` is the list of what changed, written in the same transaction: whoever matches keeps a cursor in it, and
-a process killed between an import and a match loses nothing.
+`advisory_changes` is the list of what changed, written in the same transaction: whoever matches keeps a cursor in it,
+and a process killed between an import and a match loses nothing.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 from uuid import UUID
 
-from lading import __version__
 from lading.kernel.canonical import canonical_json
 from lading.supply_chain.inventory.values import ImageInventory, Package
 
@@ -37,7 +37,7 @@ def cyclonedx(
         "version": 1,
         "metadata": {
             "timestamp": made,
-            "tools": {"components": [{"type": "application", "name": "lading", "version": __version__}]},
+            "tools": {"components": [{"type": "application", "name": "lading", "version": version("lading")}]},
             "component": {
                 "type": "container",
                 "bom-ref": image,

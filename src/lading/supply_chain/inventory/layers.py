@@ -119,13 +119,13 @@ class _Reading:
         if kind == REGULAR:
             self._regular(reader, member, path)
             return
+        self._forget(path)
         if kind == SYMLINK:
             self._symlink(path, link)
         elif kind == HARDLINK:
             link = self._hard_link(path, link)
         elif kind in "cb":
             self._device(member, kind, path)
-        self._forget(path)
         self._files.add(FileEntry(path, kind, member.mode, member.uid, member.gid, member.size, b"", link))
         if kind == HARDLINK and link:
             self._catalogue_hard_link(path, link)

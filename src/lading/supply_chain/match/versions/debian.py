@@ -2,7 +2,8 @@
 
 A version is an epoch and two parts, upstream and revision. In a part, runs of non-digits and numbers alternate. In a
 run `~` sorts before the end of the run, the end before letters, letters before all else; numbers sort by value, and
-nothing is zero. Each run is written with one byte a character and closed by END, each number as its length and its digits.
+nothing is zero. Each run is written with one byte a character and closed by END, each number as its length and its
+digits.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+import pytest
+from tar_layers import OS_RELEASE, distribution, status, tar
+
+from lading.facts import Ledger
+from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
+from lading.kernel.digest import Digest
+from lading.state import Database
+from lading.supply_chain.inventory import Inventories, MemoryLayers
+from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
+
+
+class Counting(MemoryLayers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[Digest] = []
+
+    def open(self, layer: Digest):  # type: ignore[no-untyped-def]
+        self.opened.append(layer)
+        return super().open(layer)
+
+
+BASE = tar(OS_RELEASE, status(("bash", "5.2")))
+
+
+def test_an_image_is_inventoried_and_found_again(each_database: Database, ledger: Ledger) -> None:
+    source = MemoryLayers()
+    image = source.add(BASE, tar(distribution("flask", "1.0")))
+    inventories = Inventories(each_database, ledger, source)
+
+    taken = inventories.take(image)
+
+    assert [p.name for p in taken.packages] == ["bash", "flask"]
+    assert inventories.of(image) == taken
+    assert "etc/os-release" in inventories.files(image)
+
+
+def test_each_layer_is_read_once_whatever_images_have_it(database: Database, ledger: Ledger) -> None:
+    source = Counting()
+    first, second = source.add(BASE), source.add(BASE, tar(distribution("flask", "1.0")))
+    inventories = Inventories(database, ledger, source)
+
+    inventories.take(first)
+    inventories.take(second)
+    inventories.take(second)
+
+    assert len(source.opened) == 2
+    with database.read() as tx:
+        facts = [entry.fact for entry in ledger.read(tx)]
+    assert [type(fact) for fact in facts] == [LayerInventoried, ImageInventoried, LayerInventoried, ImageInventoried]
+    assert isinstance(facts[3], ImageInventoried)
+    assert (facts[3].layers, facts[3].reused, facts[3].ecosystems) == (2, 1, {"Debian:12": 1, "PyPI": 1})
+
+
+def test_gaps_are_in_the_facts(database: Database, ledger: Ledger) -> None:
+    source = MemoryLayers()
+    Inventories(database, ledger, source).take(source.add(BASE[:700]))
+
+    with database.read() as tx:
+        fact = ledger.read(tx)[0].fact
+    assert isinstance(fact, LayerInventoried)
+    assert fact.gaps[0].startswith("layer-truncated")
+
+
+def test_what_is_not_there_is_said(database: Database, ledger: Ledger) -> None:
+    inventories = Inventories(database, ledger, MemoryLayers())
+
+    with pytest.raises(LayerMissing):
+        inventories.take(Digest.of(b"nothing"))
+    with pytest.raises(NotInventoried):
+        inventories.of(Digest.of(b"nothing"))
