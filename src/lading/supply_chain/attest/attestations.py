@@ -101,6 +101,12 @@ class Attestations:
         if known is not None and self._is_kept(repository, known.digest):
             return known
         subject = self._store.manifest(repository, image)
+        digest = self._unrecorded(image, repository, body) or self._put(
+            image, repository, predicate_type, body, subject
+        )
+        return self._keep(image, repository, digest, predicate_type, Digest.of(body), until, actor)
+
+    def _put(self, image: Digest, repository: str, predicate_type: str, body: bytes, subject: bytes) -> Digest:
         envelope = dsse.sign(MEDIA_TYPE, body, self._signer).encode()
         annotations = {_PREDICATE: predicate_type}
         manifest = {
@@ -114,17 +120,31 @@ class Attestations:
         }
         self._store.put_blob(repository, EMPTY_CONTENT)
         self._store.put_blob(repository, envelope)
-        digest = self._store.put_manifest(repository, canonical_json(manifest))
-        return self._keep(image, repository, digest, predicate_type, Digest.of(body), until, actor)
+        return self._store.put_manifest(repository, canonical_json(manifest))
+
+    def _unrecorded(self, image: Digest, repository: str, body: bytes) -> Digest | None:
+        """The same statement by our key that was put just before a crash kept it from being recorded."""
+        for one in self._store.referrers(repository, image)[:_MOST_REFERRERS]:
+            try:
+                envelope = self._envelope(repository, one.digest)
+                if envelope.payload != body:
+                    continue
+                dsse.verify(envelope, [self._signer])
+            except LadingError:
+                continue
+            return one.digest
+        return None
 
     def sign(self, image: Digest, repository: str, *, actor: str) -> Attestation:
         """Sign an image as cosign does, beside the signatures that others made. Raises as `attest`."""
         content = cosign.payload(image, repository)
         known = self._known(image, repository, Digest.of(content))
-        if known is not None and self.is_signed(image, repository):
-            return known
-        self._store.manifest(repository, image)
         tag = cosign.signature_tag(image)
+        if self.is_signed(image, repository):
+            # Signed but not recorded: a crash came between the two.
+            digest = Digest.of(self._store.manifest(repository, tag))
+            return known or self._keep(image, repository, digest, SIGNATURE, Digest.of(content), None, actor)
+        self._store.manifest(repository, image)
         try:
             before = read_manifest(self._store.manifest(repository, tag))
             others = [layer for layer, _, _ in cosign.signature_layers(before)]
@@ -197,11 +217,7 @@ class Attestations:
         kind, key_id, until = "", "", ""
         predicate: dict[str, Any] = {}
         try:
-            layers = layers_of(read_manifest(self._store.manifest(repository, digest)))
-            if len(layers) != 1 or layers[0].get("mediaType") != dsse.MEDIA_TYPE:
-                raise MalformedEnvelope("It does not hold exactly one envelope.")
-            blob = Digest.parse(str(layers[0].get("digest")))
-            envelope = dsse.Envelope.decode(self._content(repository, blob, dsse.MOST_BYTES))
+            envelope = self._envelope(repository, digest)
             key_id = dsse.verify(envelope, verifiers).key_id
             if envelope.payload_type != MEDIA_TYPE:
                 raise MalformedEnvelope(f"The envelope holds {envelope.payload_type[:100]}, not a statement.")
@@ -214,6 +230,13 @@ class Attestations:
         except (LadingError, ValueError) as error:
             problem = error.what if isinstance(error, LadingError) else f"It cannot be read: {error}"
         return VerifiedAttestation(digest, kind, key_id, predicate, until, problem)
+
+    def _envelope(self, repository: str, digest: Digest) -> dsse.Envelope:
+        layers = layers_of(read_manifest(self._store.manifest(repository, digest)))
+        if len(layers) != 1 or layers[0].get("mediaType") != dsse.MEDIA_TYPE:
+            raise MalformedEnvelope("It does not hold exactly one envelope.")
+        blob = Digest.parse(str(layers[0].get("digest")))
+        return dsse.Envelope.decode(self._content(repository, blob, dsse.MOST_BYTES))
 
     def _content(self, repository: str, digest: Digest, most: int) -> bytes:
         content = self._store.blob(repository, digest, most=most)

@@ -12,7 +12,7 @@ from lading.kernel.canonical import canonical_json
 from lading.kernel.clock import ManualClock
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput, NotFound
-from lading.state import Database
+from lading.state import Database, metadata
 from lading.supply_chain.attest import cosign, dsse
 from lading.supply_chain.attest.artifacts import MANIFEST, MemoryArtifacts
 from lading.supply_chain.attest.attestations import Attestations
@@ -193,6 +193,22 @@ def test_what_is_lost_from_the_registry_is_made_again(
 
     assert [one.problem for one in second.verify(image, REPOSITORY)] == [""]
     assert second.is_signed(image, REPOSITORY)
+
+
+def test_what_a_crash_left_unrecorded_is_recorded_and_not_made_twice(
+    store: MemoryArtifacts, key: PrivateKey, image: Digest, ledger: Ledger, tmp_path: Path
+) -> None:
+    for attempt in ("before the crash", "after it"):
+        database = Database(f"sqlite:///{tmp_path / attempt}.db")
+        metadata.create_all(database.engine)
+        made = Attestations(store, key, database, ledger)
+        made.attest(image, REPOSITORY, PROVENANCE, {"a": 1}, actor="system:test")
+        made.sign(image, REPOSITORY, actor="system:test")
+        assert made.predicate_types(image) == [SIGNATURE, PROVENANCE]
+        database.close()
+
+    assert len(store.referrers(REPOSITORY, image)) == 1
+    assert len(json.loads(store.manifest(REPOSITORY, cosign.signature_tag(image)))["layers"]) == 1
 
 
 # --- hostile content in the registry
