@@ -6,7 +6,6 @@ system are left out; the executable bit is kept.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import io
 import os
@@ -27,6 +26,8 @@ from lading.supply_chain.build.errors import SourceInvalid
 MOST_BYTES: Final = 1 << 30
 MOST_FILES: Final = 100_000
 _ALWAYS_LEFT_OUT: Final = (".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__")
+# What says how to build and run is sent whatever .dockerignore says, as docker does with the first two.
+_ALWAYS_SENT: Final = re.compile(r"(?:\.dockerignore|[\w.-]*Dockerfile[\w.-]*|(?:docker-)?compose\.ya?ml)")
 _CHUNK: Final = 1 << 20
 
 
@@ -70,8 +71,14 @@ def pack_directory(directory: Path) -> Iterator[Archive]:
     """
     with tempfile.TemporaryDirectory(prefix="lading-source-") as scratch:
         path = Path(scratch) / "source.tar"
-        with path.open("wb") as handle:
-            _pack(directory, handle)
+        try:
+            with path.open("wb") as handle:
+                _pack(directory.resolve(), handle)
+        except (OSError, tarfile.TarError, UnicodeError) as error:
+            raise SourceInvalid(
+                f"The source {directory} cannot be packed: {error}.",
+                remedy="Mend the permissions, or leave that file out with a .dockerignore file.",
+            ) from error
         yield Archive(path, _digest_of(path), path.stat().st_size)
 
 
@@ -93,7 +100,7 @@ def unpack(archive: Path, into: Path) -> None:
                 tar.extract(member, into, filter="data")
     except tarfile.FilterError as error:
         raise SourceInvalid(f"The source archive reaches out of its directory: {error}.") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise SourceInvalid(f"The source archive cannot be unpacked: {error}.", remedy="Upload it again.") from error
 
 
@@ -120,10 +127,11 @@ def _pack(directory: Path, handle: io.BufferedWriter) -> None:
 def _walk(directory: Path, ignored: _Ignore) -> Iterator[Path]:
     for path in sorted(directory.iterdir()):
         name = path.relative_to(ignored.root).as_posix()
-        is_directory = path.is_dir() and not path.is_symlink()
-        if path.name in _ALWAYS_LEFT_OUT or (ignored.matches(name) and not (is_directory and ignored.has_exceptions)):
+        if path.name in _ALWAYS_LEFT_OUT:
             continue
-        if not is_directory and ignored.matches(name):
+        is_directory = path.is_dir() and not path.is_symlink()
+        left_out = ignored.matches(name) and not (not is_directory and _ALWAYS_SENT.fullmatch(path.name))
+        if left_out and not (is_directory and ignored.has_exceptions):
             continue
         yield path
         if is_directory:
@@ -173,11 +181,40 @@ class _Ignore:
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """A .dockerignore pattern also covers everything below what it names; `**` stands for any depth."""
-    parts = []
-    for part in glob.split("/"):
-        parts.append(r"(?:.*/)?" if part == "**" else fnmatch.translate(part)[4:-3].replace(".*", "[^/]*") + "/")
-    return re.compile("".join(parts).rstrip("/") + r"(?:/.*)?\Z")
+    """A .dockerignore pattern also covers everything below what it names; `**` stands for any depth.
+
+    Source: the pattern grammar of Go's filepath.Match, which .dockerignore refers to, with `**` added.
+    """
+    parts = [part for part in glob.split("/") if part not in ("", ".")]
+    expression = "".join(r"(?:.*/)?" if part == "**" else _part(part) + "/" for part in parts)
+    if parts and parts[-1] == "**":
+        expression = expression.removesuffix(r"(?:.*/)?") + ".*/"
+    return re.compile(expression.removesuffix("/") + r"(?:/.*)?\Z", re.DOTALL)
+
+
+def _part(glob: str) -> str:
+    """One path component of a pattern as a regular expression that never crosses a slash."""
+    pieces = re.findall(r"\\.|\[\^?[^\]]+\]|.", glob)
+    return "".join(
+        "[^/]*" if piece == "*"
+        else "[^/]" if piece == "?"
+        else _class(piece) if piece.startswith("[") and len(piece) > 2
+        else re.escape(piece.removeprefix("\\") or piece)
+        for piece in pieces
+    )  # fmt: skip
+
+
+def _class(piece: str) -> str:
+    """A character class; one that is no valid range matches itself literally."""
+    body = piece[1:-1]
+    negated, body = body.startswith("^"), body.removeprefix("^")
+    escaped = body.replace("\\", "\\\\").replace("[", r"\[").replace("&", r"\&").replace("~", r"\~").replace("|", r"\|")
+    expression = f"(?!/)[{'^' if negated else ''}{escaped}]"
+    try:
+        re.compile(expression)
+    except re.error:
+        return re.escape(piece)
+    return expression
 
 
 def _digest_of(path: Path) -> Digest:
@@ -189,5 +226,12 @@ def _git(directory: Path, *arguments: str) -> str:
     git = shutil.which("git")
     if git is None:
         return ""
-    ended = subprocess.run([git, *arguments], cwd=directory, capture_output=True, text=True, timeout=30, check=False)
+    # A repository's own settings may name programs to run; this one would run on `status`.
+    command = [git, "-c", "core.fsmonitor=false", *arguments]
+    try:
+        ended = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, errors="replace", timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return ended.stdout.strip() if ended.returncode == 0 else ""
