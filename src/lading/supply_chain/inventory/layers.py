@@ -69,6 +69,8 @@ class _Reading:
             for member in reader:
                 self._count(member)
                 self._member(reader, member)
+            if reader.trailing():
+                self._note("hostile", "data-after-end", "", "something follows the end of the archive")
         except StreamEnded as ended:
             self._note("gap", ended.kind, "", ended.detail)
         finally:

@@ -91,6 +91,14 @@ class TarReader:
             return hashlib.sha256(data).digest(), data if size <= keep else None
         return self._long_content(size, size <= keep)
 
+    def trailing(self) -> bool:
+        """Read what follows the end of the archive; whether there is anything but zeros in it."""
+        found = any(self._buffer[self._at :])
+        for chunk in self._chunks:
+            self.bytes_read += len(chunk)
+            found = found or chunk.count(0) != len(chunk)
+        return found
+
     def _long_content(self, size: int, keep: bool) -> tuple[bytes, bytes | None]:
         hasher = hashlib.sha256()
         kept: list[bytes] = []

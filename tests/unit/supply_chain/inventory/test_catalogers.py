@@ -1,8 +1,8 @@
 import pytest
-from tar_layers import STATUS, stanza
 
 from lading.supply_chain.inventory.catalogers import cataloger_for
 from lading.supply_chain.inventory.values import PackageDatabase
+from tar_layers import STATUS, stanza
 
 
 def read(path: str, content: bytes) -> PackageDatabase:

@@ -3,12 +3,12 @@ import json
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from tar_layers import OS_RELEASE, distribution, node_module, status, tar
 
 from lading.kernel.digest import Digest
 from lading.supply_chain.inventory.cyclonedx import cyclonedx
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.merge import merge
+from tar_layers import OS_RELEASE, distribution, node_module, status, tar
 
 FINDING = {"id": "CVE-2025-1", "severity": "critical", "score": 9.1, "kev": True, "fixed": "2.0", "package": "flask",
            "purl": "pkg:pypi/flask@1.0"}  # fmt: skip

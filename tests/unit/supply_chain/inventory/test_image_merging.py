@@ -1,11 +1,10 @@
 import io
 
-from tar_layers import OS_RELEASE, STATUS, directory, distribution, hardlink, node_module, stanza, status, symlink, tar
-
 from lading.kernel.digest import Digest
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.merge import merge, merged_files
 from lading.supply_chain.inventory.values import ImageInventory, LayerInventory
+from tar_layers import OS_RELEASE, STATUS, directory, distribution, hardlink, node_module, stanza, status, symlink, tar
 
 
 def layers(*contents: bytes) -> list[LayerInventory]:

@@ -1,5 +1,4 @@
 import pytest
-from tar_layers import OS_RELEASE, distribution, status, tar
 
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
@@ -7,6 +6,7 @@ from lading.kernel.digest import Digest
 from lading.state import Database
 from lading.supply_chain.inventory import Inventories, MemoryLayers
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
+from tar_layers import OS_RELEASE, distribution, status, tar
 
 
 class Counting(MemoryLayers):

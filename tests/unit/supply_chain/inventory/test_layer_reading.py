@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 import zstandard
-from tar_layers import directory, distribution, entry, hardlink, node_module, status, symlink, tar
 
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.limits import Limits
 from lading.supply_chain.inventory.values import LayerInventory
+from tar_layers import directory, distribution, entry, hardlink, node_module, status, symlink, tar
 
 LAYER = "sha256:" + "0" * 64
 
@@ -180,8 +180,12 @@ def test_many_hostile_entries_are_counted_not_listed() -> None:
 def test_a_layer_cut_short_is_told(pack: object) -> None:
     whole = pack(tar(status(("bash", "5.2")), ("b", bytes(range(256)) * 400)))  # type: ignore[operator]
 
-    for cut in (len(whole) // 2, len(whole) - 1100 if pack is bytes else len(whole) - 5):
+    for cut in (len(whole) // 2, whole.rindex(bytes(range(256))) if pack is bytes else len(whole) - 5):
         assert "layer-truncated" in kinds(read(whole[:cut]))
+
+
+def test_what_follows_the_end_of_the_archive_is_told() -> None:
+    assert kinds(read(tar(("a", b"1")) + tar(("hidden", b"1")))) == ["data-after-end"]
 
 
 def test_what_is_not_a_layer_is_told() -> None:
