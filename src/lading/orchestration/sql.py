@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from lading.kernel.canonical import canonical_json
 from lading.kernel.errors import NotFound
-from lading.orchestration.workload.spec import Application
+from lading.orchestration.workload.spec import Application, WorkloadSpec
 from lading.state import Transaction
 from lading.state.schema import metadata
 
@@ -22,6 +23,9 @@ applications: Final = sa.Table(
     sa.Column("spec", sa.LargeBinary, nullable=False),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
     sa.Column("declared", sa.Text, nullable=False),
+    # The last declaration that was carried out: where a rollback leads, also after a kill in the middle of one.
+    sa.Column("proven", sa.LargeBinary),
+    sa.Column("proven_source", sa.Text, nullable=False, server_default=""),
 )
 
 deployments: Final = sa.Table(
@@ -59,6 +63,7 @@ containers: Final = sa.Table(
     sa.Index("ix_orchestration_containers_image", "image"),
 )
 
+RUNNING: Final = ("running", "stopping")
 _decode: Final = msgspec.json.Decoder(Application).decode
 
 
@@ -96,6 +101,19 @@ def keep_application(tx: Transaction, application: Application, source: str, mom
         tx.execute(sa.insert(applications).values(name=application.name, **values))
 
 
+def prove_application(tx: Transaction, name: str) -> None:
+    """What the application shall be was carried out."""
+    values = {"proven": applications.c.spec, "proven_source": applications.c.source}
+    tx.execute(sa.update(applications).where(applications.c.name == name).values(values))
+
+
+def proven_application(tx: Transaction, name: str) -> tuple[Application, str] | None:
+    """The last declaration that was carried out, and the digest of its source; None when there never was one."""
+    columns = applications.c.proven, applications.c.proven_source
+    row = tx.execute(sa.select(*columns).where(applications.c.name == name)).first()
+    return None if row is None or row.proven is None else (_decode(row.proven), row.proven_source)
+
+
 def forget_application(tx: Transaction, name: str) -> None:
     """The application shall not be."""
     tx.execute(sa.delete(applications).where(applications.c.name == name))
@@ -116,6 +134,47 @@ def all_applications(tx: Transaction) -> list[Application]:
     ]
 
 
+def all_specs(tx: Transaction) -> list[WorkloadSpec]:
+    """Every workload as it was proven and as it shall be; of one name, the proven comes first."""
+    query = sa.select(applications.c.proven, applications.c.spec).order_by(applications.c.name)
+    found: list[WorkloadSpec] = []
+    for row in tx.execute(query):
+        for body in (row.proven, row.spec):
+            found += _decode(body).workloads if body is not None else ()
+    return found
+
+
+def open_deployments(tx: Transaction, application: str) -> list[str]:
+    """Deployments of an application that were begun and never finished."""
+    where = (deployments.c.application == application) & (deployments.c.outcome == "running")
+    return list(tx.execute(sa.select(deployments.c.id).where(where)).scalars())
+
+
+def under_way(tx: Transaction, deployment: str) -> bool:
+    """Whether a deployment was begun and not finished."""
+    where = (deployments.c.id == deployment) & (deployments.c.outcome == "running")
+    return tx.execute(sa.select(deployments.c.id).where(where)).first() is not None
+
+
+def begin_deployment(tx: Transaction, deployment: str, application: str, cause: str, moment: str) -> None:
+    """A deployment is under way."""
+    values = {"id": deployment, "application": application, "cause": cause, "started": moment}
+    tx.execute(sa.insert(deployments).values(values))
+
+
+def finish_deployment(tx: Transaction, deployment: str, outcome: str, reason: str, seconds: float) -> None:
+    """A deployment ended."""
+    values = {"outcome": outcome, "reason": reason, "seconds": seconds}
+    tx.execute(sa.update(deployments).where(deployments.c.id == deployment).values(values))
+
+
+def change_container(tx: Transaction, container: str, states: Sequence[str], **values: Any) -> bool:
+    """Change a container that is in one of these states; whether anything became different."""
+    differs = sa.or_(*(containers.c[name] != value for name, value in values.items()))
+    where = (containers.c.id == container) & containers.c.state.in_(states) & differs
+    return tx.execute(sa.update(containers).where(where).values(values)).rowcount > 0
+
+
 def keep_container(tx: Transaction, values: dict[str, Any]) -> bool:
     """Keep a container or what changed of it; whether it is new."""
     where = containers.c.id == values["id"]
@@ -125,13 +184,19 @@ def keep_container(tx: Transaction, values: dict[str, Any]) -> bool:
     return True
 
 
+def find_container(tx: Transaction, container: str) -> ContainerRow | None:
+    """One container; its row stays locked until the transaction ends, where the database locks rows."""
+    row = tx.execute(sa.select(containers).where(containers.c.id == container).with_for_update()).first()
+    return None if row is None else ContainerRow(**row._mapping)
+
+
 def find_containers(
     tx: Transaction, *, running_only: bool, workload: str = "", image: str = "", limit: int = 10_000
 ) -> list[ContainerRow]:
     """Containers, youngest first."""
     query = sa.select(containers).order_by(containers.c.started.desc()).limit(limit)
     if running_only:
-        query = query.where(containers.c.state == "running")
+        query = query.where(containers.c.state.in_(RUNNING))
     if workload:
         query = query.where(containers.c.workload == workload)
     if image:

@@ -91,8 +91,11 @@ class Observation(Protocol):
         """The last log lines of a container."""
         ...
 
-    def events(self, since: float) -> Iterator[EngineEvent]:
-        """What happens to our containers, from a moment (seconds since 1970) on, until the engine goes away."""
+    def events(self, since: float, seconds: float) -> Iterator[EngineEvent]:
+        """What happens to our containers, from a moment on (seconds since 1970, inclusive), for the next `seconds`.
+
+        Ends by itself, so that the watcher can look up; events at the border come twice rather than never.
+        """
         ...
 
 

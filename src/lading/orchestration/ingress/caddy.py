@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from lading.orchestration.ingress.ingress import IngressRoute
 
 _START_SECONDS: Final = 15
 _TRY: Final = "5s"
+_POLL_SECONDS: Final = 0.05
+_ESTABLISHED: Final = "01"
 
 Say = Callable[[str], None]
 
@@ -50,19 +53,25 @@ class CaddyIngress:
 
     def apply(self, routes: Sequence[IngressRoute]) -> None:
         """Load the routes; starts Caddy with the first ones, and leaves it alone when there never were any."""
-        config = json.dumps(_configuration(routes, self._socket))
         if self._pid() is None:
             if not routes:
                 return
-            self._start(config)
-            return
-        status, answer = self._request("POST", "/load", config)
+            self._start()
+        status, answer = self._request("POST", "/load", json.dumps(_configuration(routes, self._socket)))
         if status != 200:
             raise OrchestrationError(
-                f"The ingress refused its routes: {answer[:300]}.",
+                f"The ingress refused its routes: {_reason(answer)}.",
                 remedy="Most often another program listens on a published port; the routes before stay in force.",
             )
-        self._keep(config)
+
+    def drain(self, upstreams: Sequence[str], seconds: float) -> bool:
+        """Caddy closes its idle connections when a route goes: those still open carry a request."""
+        deadline = time.monotonic() + seconds
+        while (pid := self._pid()) is not None and _connections(pid) & set(upstreams):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def stop(self, say: Say) -> None:
         """Stop exactly this Caddy; nothing happens when it does not run."""
@@ -103,9 +112,10 @@ class CaddyIngress:
             subprocess.run(["dpkg", "-x", str(packages[0]), str(self._tools / "caddy")], check=True)
         return str(unpacked)
 
-    def _start(self, config: str) -> None:
+    def _start(self) -> None:
+        """Start without routes: they are loaded when it answers, and a refusal then says why."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._keep(config)
+        self._config.write_text(json.dumps(_configuration((), self._socket)), encoding="utf-8")
         self._socket.unlink(missing_ok=True)
         program = self.program()
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self._directory)}
@@ -116,7 +126,7 @@ class CaddyIngress:
         )  # fmt: skip
         deadline = time.monotonic() + _START_SECONDS
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            if self._pid() is not None and self._socket.exists():
+            if self._pid() is not None and self._answers():
                 return
             time.sleep(0.05)
         if is_running(pid, mark):
@@ -125,14 +135,15 @@ class CaddyIngress:
         self._pid_file.unlink(missing_ok=True)
         raise OrchestrationError(
             "The ingress could not start.",
-            remedy="Most often another program listens on a published port.",
+            remedy=f"Its log is {self._directory / 'caddy.log'}.",
             details=tuple(line[-300:] for line in tail),
         )
 
-    def _keep(self, config: str) -> None:
-        scratch = self._config.with_suffix(".new")
-        scratch.write_text(config, encoding="utf-8")
-        scratch.replace(self._config)
+    def _answers(self) -> bool:
+        try:
+            return self._request("GET", "/config/", "")[0] == 200
+        except EngineUnavailable:
+            return False
 
     def _request(self, method: str, path: str, body: str) -> tuple[int, str]:
         connection = _UnixConnection(str(self._socket))
@@ -159,6 +170,24 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _connections(pid: int) -> set[str]:
+    """The remote `address:port` of every established IPv4 connection in the process's network namespace."""
+    found = set()
+    for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, _, remote, state, *_ = line.split()
+        if state == _ESTABLISHED:
+            address, _, port = remote.partition(":")
+            found.add(f"{socket.inet_ntoa(int(address, 16).to_bytes(4, sys.byteorder))}:{int(port, 16)}")
+    return found
+
+
+def _reason(answer: str) -> str:
+    try:
+        return str(json.loads(answer)["error"])[-300:]
+    except (ValueError, KeyError, TypeError):
+        return answer[:300]
 
 
 def _configuration(routes: Sequence[IngressRoute], admin: Path) -> dict[str, Any]:

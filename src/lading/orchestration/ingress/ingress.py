@@ -28,14 +28,27 @@ class Ingress(Protocol):
         """
         ...
 
+    def drain(self, upstreams: Sequence[str], seconds: float) -> bool:
+        """Wait until no request is under way to these `address:port`, which routes lead to no more; at most `seconds`.
+
+        Returns whether that came true.
+        """
+        ...
+
 
 class MemoryIngress:
-    """Remembers routes and every configuration it was given."""
+    """Remembers routes, every configuration it was given, and what was drained."""
 
     def __init__(self) -> None:
         self.routes: tuple[IngressRoute, ...] = ()
         self.history: list[tuple[IngressRoute, ...]] = []
+        self.drained: list[str] = []
 
     def apply(self, routes: Sequence[IngressRoute]) -> None:
         self.routes = tuple(routes)
         self.history.append(self.routes)
+
+    def drain(self, upstreams: Sequence[str], seconds: float) -> bool:
+        del seconds
+        self.drained += upstreams
+        return True

@@ -20,6 +20,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     team: str = ""
     addresses: tuple[str, ...] = ()
     restarts: int = 0
+    exit_code: int = 0
+    out_of_memory: bool = False
 
     @property
     def serves(self) -> bool:
@@ -49,6 +51,7 @@ class EnsureVolume(msgspec.Struct, frozen=True, tag=True):
 class Pull(msgspec.Struct, frozen=True, tag=True):
     """The engine has the image."""
 
+    workload: str
     image: str
 
     def __str__(self) -> str:
@@ -87,6 +90,17 @@ class Route(msgspec.Struct, frozen=True, tag=True):
         return f"route {self.workload} to {', '.join(self.names) or 'nothing'}"
 
 
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """No request of the ingress is under way to the containers, or the time is up."""
+
+    workload: str
+    names: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"drain {', '.join(self.names)} (at most {self.seconds:g} s)"
+
+
 class Stop(msgspec.Struct, frozen=True, tag=True):
     """The container does not run; it can be started again until it is removed."""
 
@@ -108,7 +122,7 @@ class Remove(msgspec.Struct, frozen=True, tag=True):
         return f"remove {self.name}"
 
 
-Step = EnsureNetwork | EnsureVolume | Pull | Start | AwaitHealthy | Route | Stop | Remove
+Step = EnsureNetwork | EnsureVolume | Pull | Start | AwaitHealthy | Route | Drain | Stop | Remove
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -1,16 +1,19 @@
 """The planner: pure, no clock, no engine.
 
 Workloads are replaced one after the other, in the order of their dependencies. One that keeps no data gets its new
-containers first and loses the old ones when those are healthy. One that writes to a volume is stopped first, because
-two writers of one volume lose data.
+containers first and loses the old ones when those are healthy and the requests under way are answered. One that
+writes to a volume is stopped first, because two writers of one volume lose data; so is one whose ports the engine
+publishes, because two containers cannot share a port.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from lading.orchestration.plan.model import (
     AwaitHealthy,
+    Drain,
     EnsureNetwork,
     EnsureVolume,
     Observed,
@@ -23,6 +26,8 @@ from lading.orchestration.plan.model import (
     Stop,
 )
 from lading.orchestration.workload.spec import Application, WorkloadSpec
+
+_ORPHAN_GRACE: Final = 10.0
 
 
 def plan(desired: Application, observed: Sequence[Observed]) -> Plan:
@@ -39,19 +44,13 @@ def plan(desired: Application, observed: Sequence[Observed]) -> Plan:
     if any(isinstance(step, Start) for step in steps):
         steps = _ground(desired) + steps
     known = {workload.name for workload in desired.workloads}
-    for orphan in sorted((item for item in observed if item.workload not in known), key=lambda item: item.name):
-        steps += _end(orphan.workload, orphan, 10.0)
-    for gone in sorted({item.workload for item in observed} - known):
-        steps.append(Route(gone, ()))
+    steps += _removal([item for item in observed if item.workload not in known])
     return Plan(desired.name, tuple(steps))
 
 
 def plan_removal(application: str, observed: Sequence[Observed]) -> Plan:
     """The steps to nothing."""
-    steps: list[Step] = [Route(workload, ()) for workload in sorted({item.workload for item in observed})]
-    for item in sorted(observed, key=lambda item: item.name):
-        steps += _end(item.workload, item, 10.0)
-    return Plan(application, tuple(steps))
+    return Plan(application, tuple(_removal(observed)))
 
 
 def container_name(workload: WorkloadSpec, number: int) -> str:
@@ -67,6 +66,14 @@ def network_name(application: str, network: str) -> str:
 def volume_name(application: str, volume: str) -> str:
     """The engine's name of an application's volume."""
     return f"lading_{application}_{volume}"
+
+
+def _removal(observed: Sequence[Observed]) -> list[Step]:
+    """Nothing leads there any more, then nothing is there."""
+    steps: list[Step] = [Route(workload, ()) for workload in sorted({item.workload for item in observed})]
+    for item in sorted(observed, key=lambda item: item.name):
+        steps += _end(item.workload, item, _ORPHAN_GRACE)
+    return steps
 
 
 def _ground(desired: Application) -> list[Step]:
@@ -89,8 +96,8 @@ def _replace(workload: WorkloadSpec, mine: list[Observed]) -> list[Step]:
     # A broken container under a name that is needed again has to go before its successor comes.
     blocking = [item for item in old if item.name in fresh]
     leaving = [item for item in old if item not in blocking]
-    starts: list[Step] = [Pull(workload.image)] if fresh else []
-    starts += [step for item in blocking for step in _end(workload.name, item, workload.stop_grace)]
+    pulls: list[Step] = [Pull(workload.name, workload.image)] if fresh else []
+    starts = [step for item in blocking for step in _end(workload.name, item, workload.stop_grace)]
     starts += [Start(workload.name, name, workload.image, wanted) for name in fresh]
     starts += [*waiting, *(AwaitHealthy(workload.name, name) for name in fresh)]
     route = Route(workload.name, tuple(sorted([*taken, *fresh])))
@@ -98,9 +105,14 @@ def _replace(workload: WorkloadSpec, mine: list[Observed]) -> list[Step]:
         Stop(workload.name, item.name, workload.stop_grace) for item in leaving if item.state == "running"
     ]
     removes: list[Step] = [Remove(workload.name, item.name) for item in leaving]
-    if workload.keeps_data:
-        return [*stops, *starts, route, *removes]
-    return [*starts, route, *stops, *removes]
+    if workload.stops_first:
+        return [*pulls, *stops, *starts, route, *removes]
+    return [*pulls, *starts, route, *_drain(workload, leaving), *stops, *removes]
+
+
+def _drain(workload: WorkloadSpec, leaving: Sequence[Observed]) -> list[Step]:
+    names = tuple(item.name for item in leaving if item.state == "running")
+    return [Drain(workload.name, names, workload.stop_grace)] if names and workload.ports else []
 
 
 def _end(workload: str, item: Observed, grace: float) -> list[Step]:

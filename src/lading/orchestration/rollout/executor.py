@@ -1,7 +1,8 @@
 """Carry out the steps of a plan, one after the other, and undo those of a workload whose new version fails.
 
 The executor decides nothing but one thing: when a container does not become healthy in time, the workload's new
-containers go, its old ones come back if they were stopped, and its route leads to them again.
+containers go, its old ones come back if they were stopped, and its route leads to them again. When the engine itself
+goes away nothing is undone: the next plan goes on from what is there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Final, Protocol
 
 from lading.kernel.clock import Clock
 from lading.orchestration.engines.engine import Engine
-from lading.orchestration.errors import OrchestrationError, RolloutFailed
+from lading.orchestration.errors import EngineUnavailable, OrchestrationError, RolloutFailed
 from lading.orchestration.plan.model import (
     AwaitHealthy,
+    Drain,
     EnsureNetwork,
     EnsureVolume,
     Observed,
@@ -30,32 +32,38 @@ from lading.orchestration.workload.spec import WorkloadSpec
 
 _POLL_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 2.0
+_MOST_RESTARTS: Final = 2
 _TAIL: Final = 15
 
 Say = Callable[[str], None]
 
 
-class Notes(Protocol):
-    """Who is told about containers that come and go, as it happens."""
+class Hands(Protocol):
+    """What the executor needs done besides the engine's work."""
 
-    def started(self, container: str, spec: WorkloadSpec, name: str) -> None:
+    def started(self, found: Observed) -> None:
         """A container runs."""
         ...
 
-    def stopping(self, observed: Observed) -> None:
-        """A container is about to be stopped, as planned."""
+    def stopping(self, found: Observed) -> None:
+        """A container is about to be stopped."""
         ...
 
-    def ending(self, observed: Observed) -> None:
+    def ending(self, found: Observed) -> None:
         """A container is about to be removed: the last moment to take its logs."""
         ...
 
-    def ended(self, observed: Observed, *, removed: bool) -> None:
-        """A container was stopped or removed, as planned."""
+    def ended(self, found: Observed, *, removed: bool) -> None:
+        """A container was stopped or removed, as planned; `found` is how it was last seen."""
         ...
 
+    def switch(self, workload: str, behind: tuple[Observed, ...]) -> None:
+        """Lead a workload's published ports to exactly these containers."""
+        ...
 
-Switch = Callable[[str, tuple[Observed, ...]], None]
+    def drain(self, workload: str, leaving: tuple[Observed, ...], seconds: float) -> None:
+        """Wait until no request is under way to containers that routes lead to no more."""
+        ...
 
 
 @dataclass
@@ -71,14 +79,12 @@ class Executor:
     """Carries plans out.
 
     Args:
-        switch: leads a workload's published ports to these containers.
         health_seconds: how long a container may take to become healthy.
     """
 
-    def __init__(self, engine: Engine, switch: Switch, notes: Notes, clock: Clock, health_seconds: float) -> None:
+    def __init__(self, engine: Engine, hands: Hands, clock: Clock, health_seconds: float) -> None:
         self._engine = engine
-        self._switch = switch
-        self._notes = notes
+        self._hands = hands
         self._clock = clock
         self._health_seconds = health_seconds
 
@@ -86,7 +92,7 @@ class Executor:
         """Carry a plan out.
 
         Raises:
-            RolloutFailed: a new version did not become healthy; its workload is as it was before.
+            RolloutFailed: a new version could not be started or did not become healthy; its workload is as before.
             EngineUnavailable: the engine went away; the same plan can be made and carried out again.
         """
         progress: dict[str, _Progress] = {}
@@ -96,10 +102,17 @@ class Executor:
             mine = progress.setdefault(workload, _Progress())
             try:
                 self._carry_out(step, specs, deployment, mine)
+            except EngineUnavailable:
+                raise
             except OrchestrationError as error:
-                if isinstance(step, Start | AwaitHealthy | Pull | Route) and (mine.started or mine.stopped):
-                    self._undo(workload, mine, say)
-                raise self._failed(step, error) from error
+                if not isinstance(step, Start | AwaitHealthy | Pull | Route):
+                    raise
+                lost = self._undo(workload, mine, say)
+                raise RolloutFailed(
+                    error.what,
+                    remedy=error.remedy or "Mend it and ship again.",
+                    details=(*error.details, *lost),
+                ) from error
 
     def _carry_out(self, step: Step, specs: Mapping[str, WorkloadSpec], deployment: str, mine: _Progress) -> None:
         match step:
@@ -107,39 +120,59 @@ class Executor:
                 self._engine.ensure_network(name, internal=internal)
             case EnsureVolume(name):
                 self._engine.ensure_volume(name)
-            case Pull(image):
+            case Pull(_, image):
                 self._engine.pull(image)
             case Start(workload, name, image):
-                spec = specs[workload]
                 mine.started.append(name)
-                self._notes.started(self._engine.start(spec, name, image, deployment), spec, name)
+                self._engine.start(specs[workload], name, image, deployment)
+                if (found := self._engine.status(name)) is not None:
+                    self._hands.started(found)
             case AwaitHealthy(_, name):
                 self._await(name)
             case Route(workload, names):
-                behind = tuple(item for name in names if (item := self._engine.status(name)) is not None)
-                self._switch(workload, behind)
                 mine.routed = True
+                self._hands.switch(workload, self._all(names))
+            case Drain(workload, names, seconds):
+                self._hands.drain(workload, self._all(names), seconds)
             case Stop(_, name, grace):
-                if (found := self._engine.status(name)) is not None:
-                    mine.stopped.append(name)
-                    self._notes.stopping(found)
-                    self._engine.stop(name, grace)
-                    self._notes.ended(found, removed=False)
+                self._stop(name, grace, mine)
             case Remove(_, name):
-                if (found := self._engine.status(name)) is not None:
-                    self._notes.ending(found)
-                    self._engine.remove(name)
-                    self._notes.ended(found, removed=True)
+                self._remove(name)
+
+    def _all(self, names: tuple[str, ...]) -> tuple[Observed, ...]:
+        return tuple(found for name in names if (found := self._engine.status(name)) is not None)
+
+    def _stop(self, name: str, grace: float, mine: _Progress) -> None:
+        found = self._engine.status(name)
+        if found is None:
+            return
+        mine.stopped.append(name)
+        self._hands.stopping(found)
+        self._engine.stop(name, grace)
+        self._hands.ended(self._engine.status(name) or found, removed=False)
+
+    def _remove(self, name: str) -> None:
+        found = self._engine.status(name)
+        if found is None:
+            return
+        self._hands.stopping(found)
+        self._hands.ending(found)
+        self._engine.remove(name)
+        self._hands.ended(found, removed=True)
 
     def _await(self, name: str) -> None:
+        """Return when the container is healthy or, without a check, has run for a moment without a restart."""
         deadline = self._clock.monotonic() + self._health_seconds
-        settled = self._clock.monotonic() + _SETTLE_SECONDS
+        settled, restarts = self._clock.monotonic() + _SETTLE_SECONDS, 0
         while True:
             found = self._engine.status(name)
             if found is None or (found.state == "exited" and found.restarts == 0):
-                raise RolloutFailed(f"{name} ended instead of becoming healthy.", details=self._tail(name))
-            if found.restarts > 2:
+                code = f" with exit code {found.exit_code}" if found else ""
+                raise RolloutFailed(f"{name} ended{code} instead of becoming healthy.", details=self._tail(name))
+            if found.restarts > _MOST_RESTARTS:
                 raise RolloutFailed(f"{name} keeps crashing.", details=self._tail(name))
+            if found.restarts != restarts:
+                settled, restarts = self._clock.monotonic() + _SETTLE_SECONDS, found.restarts
             if found.health == "healthy":
                 return
             if not found.health and found.state == "running" and self._clock.monotonic() >= settled:
@@ -149,31 +182,34 @@ class Executor:
                 raise RolloutFailed(f"{name} {what}.", details=self._tail(name))
             self._clock.sleep(_POLL_SECONDS)
 
-    def _undo(self, workload: str, mine: _Progress, say: Say) -> None:
+    def _undo(self, workload: str, mine: _Progress, say: Say) -> tuple[str, ...]:
+        """Take the way back; what could not be brought back, in words."""
+        if not mine.started and not mine.stopped:
+            return ()
         say(f"rolling {workload} back")
-        for name in mine.stopped:
-            self._engine.resume(name)
-        for name in mine.stopped:
-            self._await(name)
+        for name in mine.started if mine.stopped else ():
+            # Old and new cannot run together: that is why the old ones were stopped first.
+            self._remove(name)
+        lost = tuple(text for name in mine.stopped if (text := self._bring_back(name)))
         if mine.stopped or mine.routed:
-            back = [item for item in self._engine.observe(workload.partition("/")[0]) if item.workload == workload]
-            self._switch(workload, tuple(item for item in back if item.serves and item.name not in mine.started))
+            mine_now = [item for item in self._engine.observe(workload.partition("/")[0]) if item.workload == workload]
+            back = tuple(item for item in mine_now if item.serves and item.name not in mine.started)
+            self._hands.switch(workload, back)
         for name in mine.started:
+            self._remove(name)
+        return lost
+
+    def _bring_back(self, name: str) -> str:
+        try:
+            self._engine.resume(name)
             if (found := self._engine.status(name)) is not None:
-                self._notes.ending(found)
-                self._engine.remove(name)
-                self._notes.ended(found, removed=True)
+                self._hands.started(found)
+            self._await(name)
+        except EngineUnavailable:
+            raise
+        except OrchestrationError as error:
+            return f"the version before it did not come back: {error.what}"
+        return ""
 
     def _tail(self, name: str) -> tuple[str, ...]:
         return tuple(self._engine.tail(name, _TAIL))
-
-    def _failed(self, step: Step, error: OrchestrationError) -> OrchestrationError:
-        if isinstance(error, RolloutFailed):
-            return RolloutFailed(
-                f"{error.what} The version before it still serves.",
-                remedy="Its last log lines are below; mend it and ship again.",
-                details=error.details,
-            )
-        if isinstance(step, Start | Pull):
-            return RolloutFailed(f"{error.what}", remedy=error.remedy, details=error.details)
-        return error

@@ -102,6 +102,16 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it writes to a named volume: two of it must not run at once."""
         return any(mount.kind == "volume" and not mount.read_only for mount in self.mounts)
 
+    @property
+    def publishes_itself(self) -> bool:
+        """Whether the engine publishes its ports: the ingress speaks HTTP over TCP, and is for those replaced alive."""
+        return self.keeps_data or any(port.protocol != "tcp" for port in self.ports)
+
+    @property
+    def stops_first(self) -> bool:
+        """Whether the old containers must go before the new ones come: they would share a volume or a port."""
+        return self.keeps_data or self.host_network or (self.publishes_itself and bool(self.ports))
+
     def resolved(self, image: str) -> WorkloadSpec:
         """The same with its image pinned."""
         return msgspec.structs.replace(self, image=image)

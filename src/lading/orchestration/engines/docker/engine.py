@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -26,24 +27,26 @@ WORKLOAD: Final = "lading.workload"
 APPLICATION: Final = "lading.application"
 _NANOSECONDS: Final = 1_000_000_000
 
+Credentials = Callable[[str], tuple[str, str]]
+
 
 class DockerEngine:
     """A Docker Engine.
 
     Args:
         address: such as `unix:///var/run/docker.sock`.
-        credentials: user and secret for each registry that images are pulled from; sent with each pull, stored nowhere.
+        credentials: user and secret for a registry that an image is pulled from; sent with each pull, stored nowhere.
     """
 
-    def __init__(self, address: str, credentials: Mapping[str, tuple[str, str]] | None = None) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
         self.address = address
-        self._credentials = dict(credentials or {})
+        self._credentials = credentials or (lambda _registry: ("", ""))
         self._client: Any = None
         self._name = ""
 
     def pull(self, image: str) -> None:
         registry = image.partition("/")[0]
-        user, secret = self._credentials.get(registry, ("", ""))
+        user, secret = self._credentials(registry)
         authorisation = {"username": user, "password": secret} if secret else None
         with self._translated(f"pull {image}") as client:
             try:
@@ -96,12 +99,12 @@ class DockerEngine:
                 networking_config=networking,
                 name=name,
             )
-            for network in networks[1:]:
-                client.networks.get(network).connect(made["Id"], aliases=[spec.service])
             try:
+                for network in networks[1:] if networking else ():
+                    client.networks.get(network).connect(made["Id"], aliases=[spec.service])
                 client.api.start(made["Id"])
             except APIError:
-                client.api.remove_container(made["Id"], force=True)
+                client.api.remove_container(made["Id"], force=True, v=True)
                 raise
         return str(made["Id"])
 
@@ -116,6 +119,14 @@ class DockerEngine:
     def remove(self, name: str) -> None:
         with self._translated(f"remove {name}") as client, _ignoring_gone():
             client.containers.get(name).remove(force=True, v=True)
+
+    def remove_all_resources(self) -> None:
+        """Remove every network and volume that Lading made here, data included."""
+        with self._translated("remove what Lading made") as client:
+            for network in client.networks.list(filters={"label": APPLICATION}):
+                network.remove()
+            for volume in client.volumes.list(filters={"label": APPLICATION}):
+                volume.remove(force=True)
 
     def node(self) -> str:
         if not self._name:
@@ -144,10 +155,11 @@ class DockerEngine:
                 return []
         return [line[:500] for line in output.decode(errors="replace").splitlines()]
 
-    def events(self, since: float) -> Iterator[EngineEvent]:
+    def events(self, since: float, seconds: float) -> Iterator[EngineEvent]:
         filters = {"type": "container", "label": WORKLOAD}
+        until = time.time() + seconds
         with self._translated("watch events") as client:
-            stream = client.events(since=f"{since:.6f}", decode=True, filters=filters)
+            stream = client.events(since=f"{since:.6f}", until=f"{until:.6f}", decode=True, filters=filters)
             try:
                 for raw in stream:
                     if (event := _event(raw)) is not None:
@@ -163,7 +175,7 @@ class DockerEngine:
             yield self._client
         except APIError as error:
             reason = str(error.explanation or error)
-            if error.status_code is not None and error.status_code >= 500 and "denied" not in reason:
+            if error.status_code == 503:
                 raise EngineUnavailable(f"The Docker Engine could not {what}: {reason}.") from error
             raise OrchestrationError(f"The Docker Engine refused to {what}: {reason}.") from error
         except (DockerException, requests.exceptions.RequestException, OSError) as error:
@@ -193,7 +205,7 @@ def _labels(spec: WorkloadSpec, deployment: str) -> dict[str, str]:
         "lading.team": spec.team,
         "lading.deployment": deployment,
         "lading.spec": str(spec.digest()),
-        "lading.image": spec.image,
+        "lading.image": spec.image.rpartition("@")[2],
     }
 
 
@@ -216,9 +228,11 @@ def _kind(kind: str) -> Literal["bind", "volume"]:
 
 def _bindings(spec: WorkloadSpec) -> dict[str, tuple[str, int]]:
     """Ports that the engine publishes itself: those of workloads that cannot be replaced without a pause anyway."""
-    if not spec.keeps_data:
+    if not spec.publishes_itself:
         return {}
-    return {f"{port.container_port}/{port.protocol}": (port.host_address, port.host_port) for port in spec.ports}
+    return {
+        f"{port.container_port}/{port.protocol}": (port.host_address.strip("[]"), port.host_port) for port in spec.ports
+    }
 
 
 def _health(health: Health | None) -> dict[str, Any] | None:
@@ -249,6 +263,8 @@ def _observed(attrs: Mapping[str, Any]) -> Observed:
         team=labels.get("lading.team", ""),
         addresses=tuple(item["IPAddress"] for _, item in sorted(networks.items()) if item.get("IPAddress")),
         restarts=int(attrs.get("RestartCount") or 0),
+        exit_code=int(state.get("ExitCode") or 0),
+        out_of_memory=bool(state.get("OOMKilled")),
     )
 
 

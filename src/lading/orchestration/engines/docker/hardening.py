@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lading.orchestration.plan.planner import network_name
 from lading.orchestration.workload.spec import WorkloadSpec
 
 _LOG_SIZE = "10m"
@@ -35,6 +36,8 @@ def host_options(spec: WorkloadSpec) -> dict[str, Any]:
         options["network_mode"] = "host"
     elif not spec.networks:
         options["network_mode"] = "none"
+    else:
+        options["network_mode"] = network_name(spec.application, spec.networks[0])
     if spec.host_pid:
         options["pid_mode"] = "host"
     return options
