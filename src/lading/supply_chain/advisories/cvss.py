@@ -65,7 +65,7 @@ def _as_3(metrics: dict[str, str]) -> dict[str, str]:
         own = {name[1]: metrics[name] for name in ("SC", "SI", "SA")}
     return own | {
         "AV": metrics["AV"],
-        "AC": "H" if "H" in (metrics["AC"],) or metrics["AT"] == "P" else "L",
+        "AC": "H" if metrics["AC"] == "H" or metrics["AT"] == "P" else "L",
         "PR": metrics["PR"],
         "UI": "N" if metrics["UI"] == "N" else "R",
         "S": "C" if subsequent else "U",
