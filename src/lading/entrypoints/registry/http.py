@@ -1,27 +1,50 @@
-"""What both endpoints share: who is asking, how errors and content go over the wire (OCI distribution 1.1)."""
+"""What both endpoints share: who is asking, and how errors go over the wire (OCI distribution 1.1, "Error Codes")."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import logging
-import re
-from collections.abc import AsyncIterator, Callable
-from typing import IO, Final
+from typing import Final
+from urllib.parse import quote
 
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
 
-from lading.kernel.errors import Forbidden, InvalidInput, LadingError, NotFound, Unauthenticated, Unavailable
+from lading.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LadingError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
-from lading.supply_chain.registry.errors import Denied, RangeInvalid, RegistryError
+from lading.supply_chain.registry.errors import Denied, NameInvalid, RangeInvalid, RegistryError, SizeInvalid, TooLarge
 
 _log: Final = logging.getLogger(__name__)
-_CHUNK: Final = 1 << 20
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 VERSION_HEADER: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="lading"'}
+_MOST_DIGITS: Final = 18
+_MOST_TEXT: Final = 1_024
+_MOST_ITEMS: Final = 10_000
+_CLIENT_GONE: Final = 499
+
+
+def application(routes: list[BaseRoute]) -> Starlette:
+    """An ASGI application whose errors are those of the specification."""
+    handlers = {
+        LadingError: _ours,
+        HTTPException: _foreseen,
+        ClientDisconnect: _gone,
+        Exception: _unforeseen,
+    }
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 async def identify(request: Request, authenticator: Authenticator) -> Visitor:
@@ -35,7 +58,7 @@ async def identify(request: Request, authenticator: Authenticator) -> Visitor:
     if scheme.lower() == "basic":
         try:
             user, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except (binascii.Error, ValueError):
             secret = ""
     elif scheme.lower() == "bearer":
         secret = value
@@ -57,68 +80,80 @@ async def authorise(
         )
 
 
-def failure(error: LadingError) -> Response:
-    """An error as the specification wants it."""
+def number(text: str, what: str) -> int:
+    """A number off the wire; raises SizeInvalid."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise SizeInvalid(f"{what} is not a number: {text[:40]!r}.")
+    return int(text)
+
+
+def text(request: Request, name: str) -> str:
+    """A query parameter; raises NameInvalid for one that no list could hold."""
+    value = request.query_params.get(name, "")
+    if len(value) > _MOST_TEXT or not value.isprintable():
+        raise NameInvalid(f"The parameter {name} is too long or has characters that nothing is named with.")
+    return value
+
+
+def page(request: Request) -> tuple[int, str]:
+    """How many items a list is asked for, and after which one."""
+    asked = request.query_params.get("n", "")
+    return (min(number(asked, "n"), _MOST_ITEMS) if asked else _MOST_ITEMS), text(request, "last")
+
+
+def page_headers(path: str, limit: int, names: list[str], **parameters: str) -> dict[str, str]:
+    """The headers of a list, with a link to the next page when there may be one."""
+    if not names or len(names) < limit:
+        return VERSION_HEADER
+    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items() if value)
+    query = f"n={limit}&last={quote(names[-1], safe='')}" + (f"&{query}" if query else "")
+    return VERSION_HEADER | {"Link": f'<{quote(path)}?{query}>; rel="next"'}
+
+
+def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LadingError)
     code, status, headers = _shape(error)
-    detail = {"remedy": error.remedy} if error.remedy else None
-    body = {"errors": [{"code": code, "message": str(error), "detail": detail}]}
-    return JSONResponse(body, status, VERSION_HEADER | headers)
+    return _failure(code, status, str(error), error.remedy, headers)
+
+
+def _foreseen(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = "UNSUPPORTED" if error.status_code == 405 else "NAME_UNKNOWN"
+    return _failure(code, error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+def _gone(request: Request, _error: Exception) -> Response:
+    """Nobody is there to read this; what arrived is kept and the upload can go on."""
+    _log.info("a client went away", extra={"path": request.url.path})
+    return Response(status_code=_CLIENT_GONE)
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    """The answer to a fault of ours; the log says more."""
+    _log.error("registry request failed unexpectedly", exc_info=error, extra={"path": request.url.path})
+    return _failure("UNKNOWN", 500, "The registry has a fault; its log says more.")
+
+
+def _failure(code: str, status: int, message: str, remedy: str = "", headers: dict[str, str] | None = None) -> Response:
+    body = {"errors": [{"code": code, "message": message, "detail": {"remedy": remedy} if remedy else None}]}
+    return JSONResponse(body, status, VERSION_HEADER | (headers or {}))
+
+
+_STATUS: Final = (
+    (TooLarge, 413), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409), (Unavailable, 503),
+)  # fmt: skip
 
 
 def _shape(error: LadingError) -> tuple[str, int, dict[str, str]]:
+    """The code of the specification, the HTTP status, and headers."""
     if isinstance(error, Unauthenticated):
         return "UNAUTHORIZED", 401, _CHALLENGE
-    code = error.oci_code if isinstance(error, RegistryError) else "UNSUPPORTED"
+    # The one value off the wire that the kernel reads, and complains of by itself, is a digest.
+    foreign = "DIGEST_INVALID" if isinstance(error, InvalidInput) else "UNSUPPORTED"
+    code = error.oci_code if isinstance(error, RegistryError) else foreign
     if isinstance(error, RangeInvalid):
         return code, 416, {"Range": f"0-{max(error.offset - 1, 0)}"}
-    for kind, status in ((Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Unavailable, 503)):
-        if isinstance(error, kind):
-            return ("DIGEST_INVALID" if code == "UNSUPPORTED" and status == 400 else code), status, {}
-    return code, 500, {}
-
-
-def unforeseen(request: Request, error: Exception) -> Response:
-    """The answer to a fault of ours; the log says more."""
-    _log.error("registry request failed unexpectedly", exc_info=error, extra={"path": request.url.path})
-    body = {"errors": [{"code": "UNKNOWN", "message": "The registry has a fault; its log says more."}]}
-    return JSONResponse(body, 500, VERSION_HEADER)
-
-
-def content_response(
-    request: Request, open_at: Callable[[int], IO[bytes]] | None, size: int, headers: dict[str, str]
-) -> Response:
-    """A blob or manifest, whole or the part that a Range header asks for (RFC 9110 section 14).
-
-    Args:
-        open_at: gives the content from a byte on; None for HEAD.
-    """
-    headers = VERSION_HEADER | headers | {"Accept-Ranges": "bytes"}
-    start, end, status = 0, size - 1, 200
-    asked = _RANGE.fullmatch(request.headers.get("range", ""))
-    if asked is not None and (asked[1] or asked[2]):
-        if asked[1]:
-            start, end = int(asked[1]), min(int(asked[2] or size - 1), size - 1)
-        else:
-            start = max(size - int(asked[2]), 0)
-        if start > end:
-            return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
-        status = 206
-        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-    length = end - start + 1
-    headers["Content-Length"] = str(length)
-    if open_at is None:
-        return Response(status_code=status, headers=headers)
-    return StreamingResponse(_chunks(open_at, start, length), status, headers)
-
-
-async def _chunks(open_at: Callable[[int], IO[bytes]], start: int, length: int) -> AsyncIterator[bytes]:
-    stream = await run_in_threadpool(open_at, start)
-    try:
-        while length > 0:
-            chunk = await run_in_threadpool(stream.read, min(_CHUNK, length))
-            if not chunk:
-                raise Unavailable("A blob is shorter than recorded.", remedy="Push it again.")
-            length -= len(chunk)
-            yield chunk
-    finally:
-        stream.close()
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status == 503:
+        return "TOOMANYREQUESTS", status, {"Retry-After": "5"}
+    return code, status, {}

@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import http
+from lading.entrypoints.registry.content import content_response
+from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
-from lading.kernel.errors import LadingError
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied
 from lading.supply_chain.registry.serving import Serving
@@ -33,19 +34,14 @@ class Refusals(Protocol):
 def pull_app(serving: Serving, authenticator: Authenticator, refusals: Refusals) -> Starlette:
     """The ASGI application that serves `LADING_PULL_ADDR`."""
     endpoint = _PullEndpoint(serving, authenticator, refusals)
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
         Route("/v2/{name:path}/referrers/{digest}", endpoint.guarded(endpoint.referrers), methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={LadingError: _ours, Exception: http.unforeseen})
-
-
-def _ours(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, LadingError)
-    return http.failure(error)
+    return http.application(routes)
 
 
 class _PullEndpoint:
@@ -73,33 +69,23 @@ class _PullEndpoint:
         name = request.path_params["name"]
         stored = await run_in_threadpool(self._reading.resolve, name, request.path_params["reference"])
         await self._check(self._serving.check_manifest, name, stored.digest, visitor)
-        headers = {"Content-Type": stored.media_type, "Docker-Content-Digest": str(stored.digest)}
-        return self._content(request, stored.digest, stored.size, headers)
+        opener = partial(self._reading.open_blob, stored.digest)
+        return content_response(request, opener, stored.digest, stored.media_type, stored.size)
 
     async def blob(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         size = await run_in_threadpool(self._reading.blob_size, name, digest)
         await self._check(self._serving.check_blob, name, digest, visitor)
-        headers = {"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)}
-        return self._content(request, digest, size, headers)
+        opener = partial(self._reading.open_blob, digest)
+        return content_response(request, opener, digest, "application/octet-stream", size)
 
     async def tags(self, request: Request, _visitor: Visitor) -> Response:
-        name = request.path_params["name"]
-        return JSONResponse(
-            {"name": name, "tags": await run_in_threadpool(self._reading.tags, name)}, headers=http.VERSION_HEADER
-        )
+        return await tags_response(request, self._reading)
 
     async def referrers(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         await self._check(self._serving.check_manifest, name, digest, visitor)
-        wanted = request.query_params.get("artifactType", "")
-        index = await run_in_threadpool(self._reading.referrers, name, digest, wanted)
-        headers = http.VERSION_HEADER | ({"OCI-Filters-Applied": "artifactType"} if wanted else {})
-        return JSONResponse(index, headers=headers, media_type="application/vnd.oci.image.index.v1+json")
-
-    def _content(self, request: Request, digest: Digest, size: int, headers: dict[str, str]) -> Response:
-        opener = None if request.method == "HEAD" else partial(self._reading.open_blob, digest)
-        return http.content_response(request, opener, size, headers)
+        return await referrers_response(request, self._reading)
 
     async def _check(self, check: Callable[[str, Digest], None], name: str, digest: Digest, visitor: Visitor) -> None:
         try:

@@ -5,27 +5,29 @@ Bodies are streamed to storage as they arrive; nothing larger than a manifest is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import http
+from lading.entrypoints.registry.content import content_response
+from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
-from lading.kernel.errors import InvalidInput, LadingError
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
-from lading.supply_chain.registry.errors import ManifestInvalid
+from lading.supply_chain.registry.blobs import check_offset
+from lading.supply_chain.registry.errors import SizeInvalid, TooLarge
 from lading.supply_chain.registry.manifest import MOST_BYTES
 from lading.supply_chain.registry.registry import Registry
 
-_BUFFER: Final = 4 << 20
-_MOST_TAGS: Final = 10_000
+_BUFFER: Final = 1 << 20
+_CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})")
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
@@ -34,45 +36,39 @@ def push_app(registry: Registry, authenticator: Authenticator) -> Starlette:
     """The ASGI application that serves `LADING_PUSH_ADDR`."""
     endpoint = _PushEndpoint(registry, authenticator)
     blob, manifest = "/v2/{name:path}/blobs/{digest}", "/v2/{name:path}/manifests/{reference}"
-    upload = "/v2/{name:path}/blobs/uploads/{upload}"
+    uploads = "/v2/{name:path}/blobs/uploads/"
     table: list[tuple[str, str, Access, Handler]] = [
-        ("/v2/{name:path}/blobs/uploads/", "POST", Access.PUSH, endpoint.start),
-        (upload, "GET", Access.PUSH, endpoint.progress),
-        (upload, "PATCH", Access.PUSH, endpoint.chunk),
-        (upload, "PUT", Access.PUSH, endpoint.finish),
-        (upload, "DELETE", Access.PUSH, endpoint.cancel),
+        (uploads, "POST", Access.PUSH, endpoint.start),
+        (uploads + "{upload}", "GET", Access.PUSH, endpoint.progress),
+        (uploads + "{upload}", "PATCH", Access.PUSH, endpoint.chunk),
+        (uploads + "{upload}", "PUT", Access.PUSH, endpoint.finish),
+        (uploads + "{upload}", "DELETE", Access.PUSH, endpoint.cancel),
         (blob, "GET", Access.PULL, endpoint.blob),
-        (blob, "HEAD", Access.PULL, endpoint.blob),
         (blob, "DELETE", Access.DELETE, endpoint.delete_blob),
         (manifest, "GET", Access.PULL, endpoint.manifest),
-        (manifest, "HEAD", Access.PULL, endpoint.manifest),
         (manifest, "PUT", Access.PUSH, endpoint.put_manifest),
         (manifest, "DELETE", Access.DELETE, endpoint.delete_manifest),
         ("/v2/{name:path}/tags/list", "GET", Access.PULL, endpoint.tags),
         ("/v2/{name:path}/referrers/{digest}", "GET", Access.PULL, endpoint.referrers),
     ]
-    routes = [Route("/v2/", partial(endpoint.greet), methods=["GET"])]
+    by_path: dict[str, dict[str, Callable[[Request], Awaitable[Response]]]] = {}
     for path, method, access, handler in table:
-        routes.append(Route(path, _guarded(endpoint, access, handler), methods=[method]))
-    routes.append(Route("/v2/_catalog", endpoint.catalog, methods=["GET"]))
-    # Starlette adds HEAD to every GET route; those with a HEAD of their own come to the same handler.
-    return Starlette(routes=routes, exception_handlers={LadingError: _ours, Exception: http.unforeseen})
+        by_path.setdefault(path, {})[method] = endpoint.guarded(access, handler)
+    routes: list[BaseRoute] = [
+        Route("/v2/", endpoint.greet, methods=["GET"]),
+        Route("/v2/_catalog", endpoint.catalog, methods=["GET"]),
+    ]
+    routes += [Route(path, _by_method(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+    return http.application(routes)
 
 
-def _ours(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, LadingError)
-    return http.failure(error)
+def _by_method(
+    handlers: dict[str, Callable[[Request], Awaitable[Response]]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def chosen(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
 
-
-def _guarded(endpoint: _PushEndpoint, access: Access, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def guarded(request: Request) -> Response:
-        visitor = await http.identify(request, endpoint.authenticator)
-        name = request.path_params["name"]
-        owner = await run_in_threadpool(endpoint.registry.team_of, name)
-        await http.authorise(endpoint.authenticator, visitor, access, name, owner)
-        return await handler(request, visitor)
-
-    return guarded
+    return chosen
 
 
 class _PushEndpoint:
@@ -80,35 +76,53 @@ class _PushEndpoint:
         self.registry = registry
         self.authenticator = authenticator
 
+    def guarded(self, access: Access, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """The handler, for those who may."""
+
+        async def guarded(request: Request) -> Response:
+            visitor = await http.identify(request, self.authenticator)
+            name = request.path_params["name"]
+            owner = await run_in_threadpool(self.registry.team_of, name)
+            await http.authorise(self.authenticator, visitor, access, name, owner)
+            if access is Access.PUSH and not owner:
+                # Two teams may reach for a new name at once: the one that comes second is asked again.
+                owner = await run_in_threadpool(self.registry.claim, name, visitor)
+                await http.authorise(self.authenticator, visitor, access, name, owner)
+            return await handler(request, visitor)
+
+        return guarded
+
     async def greet(self, request: Request) -> Response:
         await http.identify(request, self.authenticator)
         return JSONResponse({}, headers=http.VERSION_HEADER)
 
     async def catalog(self, request: Request) -> Response:
+        """The names of all repositories: they are no secret to those who have an account, their content is."""
         await http.identify(request, self.authenticator)
-        limit, after = _page(request)
-        names = await run_in_threadpool(self.registry.repositories, limit=limit or 1_000, after=after)
-        return JSONResponse({"repositories": names}, headers=http.VERSION_HEADER)
+        limit, after = http.page(request)
+        names = await run_in_threadpool(self.registry.repositories, limit=limit, after=after)
+        return JSONResponse({"repositories": names}, headers=http.page_headers("/v2/_catalog", limit, names))
 
     # Uploads
 
     async def start(self, request: Request, visitor: Visitor) -> Response:
-        name, query = request.path_params["name"], request.query_params
-        if "mount" in query:
-            digest, source = Digest.parse(query["mount"]), query.get("from", "")
+        name = request.path_params["name"]
+        if mount := http.text(request, "mount"):
+            digest, source = Digest.parse(mount), http.text(request, "from")
             if await self._mounted(name, digest, source, visitor):
                 return _created(name, "blobs", digest)
+        said = http.text(request, "digest")
+        whole = Digest.parse(said) if said else None
         upload = await run_in_threadpool(self.registry.start_upload, name)
-        if "digest" in query:
-            digest = Digest.parse(query["digest"])
-            await self._receive(request, upload, 0)
-            await run_in_threadpool(self.registry.finish_upload, name, upload, digest, visitor)
-            return _created(name, "blobs", digest)
-        return _accepted(name, upload, 0)
+        if whole is None:
+            return _accepted(name, upload, 0)
+        await self._receive(request, upload, 0)
+        await run_in_threadpool(self.registry.finish_upload, name, upload, whole, visitor)
+        return _created(name, "blobs", whole)
 
     async def progress(self, request: Request, _visitor: Visitor) -> Response:
         name, upload = request.path_params["name"], request.path_params["upload"]
-        offset = await run_in_threadpool(self.registry.upload_offset, upload)
+        offset = await run_in_threadpool(self.registry.upload_offset, name, upload)
         return _accepted(name, upload, offset, status=204)
 
     async def chunk(self, request: Request, _visitor: Visitor) -> Response:
@@ -118,38 +132,60 @@ class _PushEndpoint:
 
     async def finish(self, request: Request, visitor: Visitor) -> Response:
         name, upload = request.path_params["name"], request.path_params["upload"]
-        digest = Digest.parse(request.query_params.get("digest", ""))
+        digest = Digest.parse(http.text(request, "digest"))
         await self._receive(request, upload, await self._begin(request, upload))
         await run_in_threadpool(self.registry.finish_upload, name, upload, digest, visitor)
         return _created(name, "blobs", digest)
 
     async def cancel(self, request: Request, _visitor: Visitor) -> Response:
-        await run_in_threadpool(self.registry.cancel_upload, request.path_params["upload"])
+        name, upload = request.path_params["name"], request.path_params["upload"]
+        await run_in_threadpool(self.registry.cancel_upload, name, upload)
         return Response(status_code=204, headers=http.VERSION_HEADER)
 
     async def _begin(self, request: Request, upload: str) -> int:
-        """Where the body belongs: what Content-Range says, else the end of what is there."""
-        said = request.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
-        if said:
-            if not said.isascii() or not said.isdigit():
-                raise InvalidInput("Content-Range is malformed.", remedy="Write START-END.")
-            return int(said)
-        return await run_in_threadpool(self.registry.upload_offset, upload)
+        """Where the body belongs: the end of what is there, which is what Content-Range must say if it says anything.
+
+        Raises:
+            RangeInvalid: the chunk is out of order.
+            SizeInvalid: Content-Range is malformed, or says another length than Content-Length.
+        """
+        offset = await run_in_threadpool(self.registry.upload_offset, request.path_params["name"], upload)
+        said = request.headers.get("content-range", "")
+        if not said:
+            return offset
+        asked = _CONTENT_RANGE.fullmatch(said)
+        if asked is None:
+            raise SizeInvalid(f"Content-Range is malformed: {said[:60]!r}.", remedy="Write START-END.")
+        start, end = int(asked[1]), int(asked[2])
+        check_offset(start, offset)
+        length = request.headers.get("content-length", "")
+        if end < start or (length and http.number(length, "Content-Length") != end - start + 1):
+            raise SizeInvalid("Content-Range and Content-Length do not agree.")
+        return start
 
     async def _receive(self, request: Request, upload: str, at: int) -> int:
-        """Append the body as it comes, 4 MiB at a time. A client that vanishes keeps what arrived and may resume."""
-        buffer = bytearray()
+        """Append the body as it comes, a mebibyte at a time. A client that vanishes keeps what arrived and may resume.
+
+        Raises:
+            SizeInvalid: the body is shorter than Content-Length says.
+        """
+        name, buffer, start = request.path_params["name"], bytearray(), at
+        length = request.headers.get("content-length", "")
+        expected = http.number(length, "Content-Length") if length else None
         try:
             async for piece in request.stream():
                 buffer += piece
                 if len(buffer) >= _BUFFER:
-                    at = await run_in_threadpool(self.registry.append, upload, bytes(buffer), at=at)
+                    at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
                     buffer.clear()
         except ClientDisconnect:
             if buffer:
-                await run_in_threadpool(self.registry.append, upload, bytes(buffer), at=at)
+                await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
             raise
-        return await run_in_threadpool(self.registry.append, upload, bytes(buffer), at=at)
+        at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
+        if expected is not None and at - start != expected:
+            raise SizeInvalid(f"The body has {at - start} bytes; Content-Length says {expected}.")
+        return at
 
     async def _mounted(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
         if not source:
@@ -164,9 +200,8 @@ class _PushEndpoint:
     async def blob(self, request: Request, _visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         size = await run_in_threadpool(self.registry.blob_size, name, digest)
-        headers = {"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)}
-        opener = None if request.method == "HEAD" else partial(self.registry.open_blob, digest)
-        return http.content_response(request, opener, size, headers)
+        opener = partial(self.registry.open_blob, digest)
+        return content_response(request, opener, digest, "application/octet-stream", size)
 
     async def delete_blob(self, request: Request, _visitor: Visitor) -> Response:
         digest = Digest.parse(request.path_params["digest"])
@@ -178,9 +213,8 @@ class _PushEndpoint:
     async def manifest(self, request: Request, _visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]
         stored = await run_in_threadpool(self.registry.resolve, name, reference)
-        headers = {"Content-Type": stored.media_type, "Docker-Content-Digest": str(stored.digest)}
-        opener = None if request.method == "HEAD" else partial(self.registry.open_blob, stored.digest)
-        return http.content_response(request, opener, stored.size, headers)
+        opener = partial(self.registry.open_blob, stored.digest)
+        return content_response(request, opener, stored.digest, stored.media_type, stored.size)
 
     async def put_manifest(self, request: Request, visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]
@@ -203,27 +237,10 @@ class _PushEndpoint:
     # Lists
 
     async def tags(self, request: Request, _visitor: Visitor) -> Response:
-        name = request.path_params["name"]
-        limit, after = _page(request)
-        found = await run_in_threadpool(
-            self.registry.tags, name, limit=_MOST_TAGS if limit is None else limit, after=after
-        )
-        headers = dict(http.VERSION_HEADER)
-        if limit and len(found) == limit:
-            headers["Link"] = f'</v2/{name}/tags/list?n={limit}&last={quote(found[-1])}>; rel="next"'
-        return JSONResponse({"name": name, "tags": found}, headers=headers)
+        return await tags_response(request, self.registry)
 
     async def referrers(self, request: Request, _visitor: Visitor) -> Response:
-        name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
-        wanted = request.query_params.get("artifactType", "")
-        index = await run_in_threadpool(self.registry.referrers, name, digest, wanted)
-        return referrers_response(index, wanted)
-
-
-def referrers_response(index: dict[str, object], wanted: str) -> Response:
-    """The answer of the referrers API; says so when a filter was applied."""
-    headers = http.VERSION_HEADER | ({"OCI-Filters-Applied": "artifactType"} if wanted else {})
-    return JSONResponse(index, headers=headers, media_type="application/vnd.oci.image.index.v1+json")
+        return await referrers_response(request, self.registry)
 
 
 async def _bounded(request: Request) -> bytes:
@@ -231,15 +248,8 @@ async def _bounded(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_BYTES:
-            raise ManifestInvalid(f"The manifest is larger than {MOST_BYTES} bytes.")
+            raise TooLarge(f"The manifest is larger than {MOST_BYTES} bytes.", remedy="Split it.")
     return bytes(body)
-
-
-def _page(request: Request) -> tuple[int | None, str]:
-    said = request.query_params.get("n", "")
-    if said and (not said.isascii() or not said.isdigit()):
-        raise InvalidInput("n is not a number.", remedy="Ask for n=100, for example.")
-    return (min(int(said), _MOST_TAGS) if said else None), request.query_params.get("last", "")
 
 
 def _created(name: str, kind: str, digest: Digest) -> Response:

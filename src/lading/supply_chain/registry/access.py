@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +45,8 @@ class FixedAuthenticator:
 
     def identify(self, user: str, secret: str) -> Visitor | None:
         known = self._visitors.get(user)
-        return Visitor(f"robot:{user}", known[1]) if known and known[0] == secret else None
+        holds = known is not None and hmac.compare_digest(known[0].encode(), secret.encode())
+        return Visitor(f"robot:{user}", known[1]) if known is not None and holds else None
 
     def may(self, visitor: Visitor, access: Access, owner: str) -> bool:
         return access is Access.PULL or owner in ("", visitor.team)

@@ -8,23 +8,16 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+import time
 from typing import IO, Protocol
 
 from lading.kernel.digest import Digest
-from lading.kernel.ids import new_id
-from lading.supply_chain.registry.errors import BlobUnknown, DigestInvalid, RangeInvalid, UploadUnknown
+from lading.supply_chain.registry.content import Content, unknown_blob
+from lading.supply_chain.registry.errors import DigestInvalid, RangeInvalid, UploadUnknown
 
 
-class BlobStore(Protocol):
-    """Finished content. All methods may be called from any thread; `StorageFailed` is raised when storage fails."""
-
-    def size(self, digest: Digest) -> int | None:
-        """The size in bytes, or None when the blob is not there."""
-        ...
-
-    def open(self, digest: Digest, start: int = 0) -> IO[bytes]:
-        """The content from byte `start`, as a stream that the caller closes; raises BlobUnknown."""
-        ...
+class BlobStore(Content, Protocol):
+    """Finished content, to be read and written."""
 
     def put(self, digest: Digest, content: bytes) -> None:
         """Keep a small blob at once; durable on return; raises DigestInvalid. Keeping it twice changes nothing."""
@@ -38,8 +31,8 @@ class BlobStore(Protocol):
 class UploadStore(Protocol):
     """Content on its way in. An upload survives the process that took its chunks."""
 
-    def start(self) -> str:
-        """Begin an upload; returns its id."""
+    def start(self, upload: str) -> None:
+        """Begin an upload under an id: 8 to 128 hexadecimal digits and dashes that were not used before."""
         ...
 
     def offset(self, upload: str) -> int:
@@ -52,6 +45,8 @@ class UploadStore(Protocol):
         Raises:
             UploadUnknown: there is no such upload.
             RangeInvalid: `at` is not where the upload ends; nothing was added.
+            UploadBusy: another writer holds the upload.
+            StorageFailed: storage is full or fails; nothing was added.
         """
         ...
 
@@ -61,11 +56,16 @@ class UploadStore(Protocol):
         Raises:
             UploadUnknown: there is no such upload.
             DigestInvalid: the bytes have another digest; the upload is gone.
+            StorageFailed: storage is full or fails; the upload stays and can be finished again.
         """
         ...
 
     def cancel(self, upload: str) -> None:
         """Forget it; raises UploadUnknown."""
+        ...
+
+    def expire(self, *, older_than: float) -> int:
+        """Forget uploads that got nothing for `older_than` seconds; returns how many."""
         ...
 
 
@@ -75,6 +75,7 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self._blobs: dict[Digest, bytes] = {}
         self._uploads: dict[str, bytearray] = {}
+        self._touched: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def size(self, digest: Digest) -> int | None:
@@ -93,10 +94,9 @@ class MemoryBlobs:
     def delete(self, digest: Digest) -> bool:
         return self._blobs.pop(digest, None) is not None
 
-    def start(self) -> str:
-        upload = new_id()
+    def start(self, upload: str) -> None:
         self._uploads[upload] = bytearray()
-        return upload
+        self._touched[upload] = time.monotonic()
 
     def offset(self, upload: str) -> int:
         return len(self._content(upload))
@@ -106,18 +106,31 @@ class MemoryBlobs:
             content = self._content(upload)
             check_offset(at, len(content))
             content += chunk
+            self._touched[upload] = time.monotonic()
             return len(content)
 
     def finish(self, upload: str, digest: Digest) -> int:
         with self._lock:
             content = bytes(self._content(upload))
-            del self._uploads[upload]
+            self._forget(upload)
         self.put(digest, content)
         return len(content)
 
     def cancel(self, upload: str) -> None:
-        self._content(upload)
-        del self._uploads[upload]
+        with self._lock:
+            self._content(upload)
+            self._forget(upload)
+
+    def expire(self, *, older_than: float) -> int:
+        now = time.monotonic()
+        with self._lock:
+            old = [upload for upload in self._uploads if now - self._touched[upload] > older_than]
+            for upload in old:
+                self._forget(upload)
+        return len(old)
+
+    def _forget(self, upload: str) -> None:
+        del self._uploads[upload], self._touched[upload]
 
     def _content(self, upload: str) -> bytearray:
         if upload not in self._uploads:
@@ -139,11 +152,6 @@ def check_offset(at: int, size: int) -> None:
             offset=size,
             remedy="Ask for the upload's range and go on from there.",
         )
-
-
-def unknown_blob(digest: Digest) -> BlobUnknown:
-    """The error for a blob that is not there."""
-    return BlobUnknown(f"There is no blob {digest}.", remedy="Push it first.")
 
 
 def unknown_upload(upload: str) -> UploadUnknown:

@@ -6,69 +6,32 @@ disk, renamed, and its directory flushed, in that order.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import re
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
 
 from lading.kernel.digest import Digest
 from lading.kernel.ids import new_id
-from lading.supply_chain.registry.blobs import (
-    check_digest,
-    check_offset,
-    hash_stream,
-    unknown_blob,
-    unknown_upload,
-)
-from lading.supply_chain.registry.errors import StorageFailed
-
-_UPLOAD_ID: Final = re.compile(r"[0-9a-f-]{36}")
-_MOST_HASHES: Final = 1_024
+from lading.supply_chain.registry.blobs import check_digest
+from lading.supply_chain.registry.content_directory import DirectoryContent
+from lading.supply_chain.registry.uploads_directory import DirectoryUploads, translated
 
 
-class DirectoryBlobs:
+class DirectoryBlobs(DirectoryContent):
     """Blobs and uploads in a directory; several processes may share it."""
 
     def __init__(self, directory: Path) -> None:
-        self._blobs = directory / "blobs"
-        self._uploads = directory / "uploads"
-        # Running sha256 states of uploads this process took chunks of: a cache, a lost one is computed again.
-        self._hashes: OrderedDict[str, tuple[int, Any]] = OrderedDict()
-        self._lock = threading.Lock()
-        for path in (self._blobs, self._uploads):
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def path(self, digest: Digest) -> Path:
-        """The file that holds, or would hold, a blob."""
-        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
-
-    def size(self, digest: Digest) -> int | None:
-        try:
-            return self.path(digest).stat().st_size
-        except FileNotFoundError:
-            return None
-
-    def open(self, digest: Digest, start: int = 0) -> IO[bytes]:
-        try:
-            handle = self.path(digest).open("rb")
-        except FileNotFoundError:
-            raise unknown_blob(digest) from None
-        handle.seek(start)
-        return handle
+        super().__init__(directory)
+        self._uploads = DirectoryUploads(directory)
+        with translated(self._blobs):
+            self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, digest: Digest, content: bytes) -> None:
         check_digest(digest, Digest.of(content, digest.algorithm))
         if self.size(digest) == len(content):
             return
-        scratch = self._uploads / f"{new_id()}.put"
+        scratch = self._uploads.directory / f"{new_id()}.put"
         try:
-            with _translated(self._blobs), scratch.open("wb") as handle:
+            with translated(self._blobs), scratch.open("wb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -77,106 +40,45 @@ class DirectoryBlobs:
             scratch.unlink(missing_ok=True)
 
     def delete(self, digest: Digest) -> bool:
+        path = self.path(digest)
         try:
-            self.path(digest).unlink()
+            with translated(self._blobs):
+                path.unlink()
+                _flush_directory(path.parent)
         except FileNotFoundError:
             return False
         return True
 
-    def start(self) -> str:
-        upload = new_id()
-        with _translated(self._uploads):
-            (self._uploads / upload).touch(mode=0o600)
-        return upload
+    def start(self, upload: str) -> None:
+        self._uploads.start(upload)
 
     def offset(self, upload: str) -> int:
-        try:
-            return self._upload(upload).stat().st_size
-        except FileNotFoundError:
-            raise unknown_upload(upload) from None
+        return self._uploads.offset(upload)
 
     def append(self, upload: str, chunk: bytes, *, at: int) -> int:
-        path = self._upload(upload)
-        check_offset(at, self.offset(upload))
-        try:
-            with _translated(self._uploads), path.open("r+b") as handle:
-                handle.seek(at)
-                handle.write(chunk)
-        except StorageFailed:
-            self._cut(path, at)
-            raise
-        self._remember(upload, chunk, at)
-        return at + len(chunk)
+        return self._uploads.append(upload, chunk, at=at)
 
     def finish(self, upload: str, digest: Digest) -> int:
-        path, size = self._upload(upload), self.offset(upload)
-        actual = self._hash_of(upload, path, size, digest.algorithm)
-        if actual != digest:
-            path.unlink(missing_ok=True)
-        check_digest(digest, actual)
-        with _translated(self._uploads), path.open("rb") as handle:
-            os.fsync(handle.fileno())
-        self._publish(path, digest)
+        with self._uploads.finishing(upload, digest) as (path, size):
+            self._publish(path, digest)
         return size
 
     def cancel(self, upload: str) -> None:
-        try:
-            self._upload(upload).unlink()
-        except FileNotFoundError:
-            raise unknown_upload(upload) from None
-        with self._lock:
-            self._hashes.pop(upload, None)
+        self._uploads.cancel(upload)
+
+    def expire(self, *, older_than: float) -> int:
+        return self._uploads.expire(older_than=older_than)
 
     def _publish(self, source: Path, digest: Digest) -> None:
         target = self.path(digest)
-        with _translated(self._blobs):
+        with translated(self._blobs):
+            fresh = not target.parent.exists()
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             source.replace(target)
             _flush_directory(target.parent)
-
-    def _upload(self, upload: str) -> Path:
-        if _UPLOAD_ID.fullmatch(upload) is None:
-            raise unknown_upload(upload)
-        return self._uploads / upload
-
-    def _remember(self, upload: str, chunk: bytes, at: int) -> None:
-        with self._lock:
-            size, state = self._hashes.pop(upload, (0, None))
-            if at == 0:
-                size, state = 0, hashlib.sha256()
-            if state is None or size != at:
-                return
-            state.update(chunk)
-            self._hashes[upload] = (at + len(chunk), state)
-            if len(self._hashes) > _MOST_HASHES:
-                self._hashes.popitem(last=False)
-
-    def _hash_of(self, upload: str, path: Path, size: int, algorithm: str) -> Digest:
-        with self._lock:
-            known, state = self._hashes.pop(upload, (0, None))
-        if algorithm == "sha256" and state is not None and known == size:
-            return Digest("sha256", state.hexdigest())
-        with path.open("rb") as handle:
-            return hash_stream(handle, algorithm)
-
-    @staticmethod
-    def _cut(path: Path, size: int) -> None:
-        """Take back a chunk that did not fit on the disk, so that the upload can go on later."""
-        os.truncate(path, size)
-
-
-@contextmanager
-def _translated(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise StorageFailed(
-            f"The disk of {place} is full." if full else f"{place} cannot be written: {error.strerror}.",
-            remedy="Free some space and push again." if full else "Mend the disk or its permissions and push again.",
-        ) from error
+            if fresh:
+                _flush_directory(target.parent.parent)
+                _flush_directory(self._blobs)
 
 
 def _flush_directory(path: Path) -> None:

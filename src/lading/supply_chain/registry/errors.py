@@ -61,6 +61,24 @@ class UploadUnknown(RegistryError, NotFound):
     oci_code = "BLOB_UPLOAD_UNKNOWN"
 
 
+class UploadBusy(RegistryError, Conflict):
+    """Another writer holds the upload."""
+
+    oci_code = "BLOB_UPLOAD_INVALID"
+
+
+class SizeInvalid(RegistryError, InvalidInput):
+    """A body is not as long as it says, or a number is none."""
+
+    oci_code = "SIZE_INVALID"
+
+
+class TooLarge(RegistryError, InvalidInput):
+    """A body is larger than is taken."""
+
+    oci_code = "SIZE_INVALID"
+
+
 class RangeInvalid(RegistryError, InvalidInput):
     """A chunk does not begin where the upload ends, or a range lies outside the blob."""
 

@@ -16,6 +16,8 @@ from lading.supply_chain.registry.errors import ManifestInvalid
 MOST_BYTES: Final = 4 << 20
 MOST_PARTS: Final = 10_000
 MOST_DEPTH: Final = 64
+_MOST_TYPE: Final = 255
+_MOST_SIZE: Final = 1 << 50
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -24,8 +26,21 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGES: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 EMPTY_CONFIG: Final = "application/vnd.oci.empty.v1+json"
+# What engines take for the configuration of an image; the last two only because old registries served them.
 RUNNABLE_CONFIGS: Final = frozenset(
-    {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+        "application/octet-stream",
+        "",
+    }
+)
+LAYERS: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+COSIGN_PAYLOAD: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+_MOST_PAYLOAD: Final = 64 << 10
+_FOREIGN: Final = (
+    "application/vnd.oci.image.layer.nondistributable.",
+    "application/vnd.docker.image.rootfs.foreign.",
 )
 
 
@@ -58,10 +73,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_runnable(self) -> bool:
-        """Whether an engine can run it: it is no signature, bill of materials or other artifact."""
-        return self.refers_to is None and any(
-            part.role == "config" and part.media_type in RUNNABLE_CONFIGS for part in self.parts
+        """Whether an engine might run it. In doubt it might: what is not runnable needs no approval of its own."""
+        if self.is_index:
+            return any(part.media_type in IMAGES | INDEXES for part in self.parts)
+        return any(
+            part.media_type in RUNNABLE_CONFIGS if part.role == "config" else part.media_type.startswith(LAYERS)
+            for part in self.parts
         )
+
+    @property
+    def looks_signature(self) -> bool:
+        """Whether it has the shape of signatures as cosign writes them: an image of small simple-signing payloads."""
+        layers = self.of_role("layer")
+        return bool(layers) and all(part.media_type == COSIGN_PAYLOAD and part.size <= _MOST_PAYLOAD for part in layers)
 
     def of_role(self, role: str) -> tuple[Part, ...]:
         """Its parts of one role, in order."""
@@ -77,31 +101,41 @@ def read_manifest(body: bytes, media_type: str, algorithm: str = "sha256") -> Ma
     if len(body) > MOST_BYTES:
         raise ManifestInvalid(f"The manifest has {len(body)} bytes; at most {MOST_BYTES} are taken.")
     document = _json(body)
-    kind = media_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
-    declared = document.get("mediaType", kind)
-    if declared != kind:
-        raise ManifestInvalid(f"It was sent as {kind} but calls itself {str(declared)[:120]}.")
-    if document.get("schemaVersion") != 2:
-        raise ManifestInvalid("Its schemaVersion is not 2.", remedy="Push it with a client of this decade.")
+    kind = _kind(document, media_type)
     if kind in INDEXES:
         parts = _descriptors(document.get("manifests"), "manifest")
-    elif kind in IMAGES:
-        parts = _descriptors([document.get("config")], "config") + _descriptors(document.get("layers"), "layer")
     else:
-        raise ManifestInvalid(f"{kind[:120] or 'No media type'} is not a manifest this registry takes.")
+        parts = _descriptors([document.get("config")], "config") + _descriptors(document.get("layers"), "layer")
     subject = document.get("subject")
     refers_to = _descriptors([subject], "subject")[0].digest if subject is not None else None
     config = next((part for part in parts if part.role == "config"), None)
-    artifact = document.get("artifactType") or (config.media_type if config and refers_to else "")
+    artifact = document.get("artifactType") or (config.media_type if config else "")
+    if not isinstance(artifact, str) or len(artifact) > _MOST_TYPE or "\0" in artifact:
+        raise ManifestInvalid("The manifest's artifactType is not a short text.")
     return Manifest(
         digest=Digest.of(body, algorithm),
         media_type=kind,
         size=len(body),
         parts=parts,
-        artifact_type=str(artifact),
+        artifact_type=artifact,
         refers_to=refers_to,
         annotations=_annotations(document.get("annotations")),
     )
+
+
+def _kind(document: dict[str, Any], media_type: str) -> str:
+    """The media type. A manifest that could be read as two kinds is refused: others might read it as the other one."""
+    declared = document.get("mediaType", "")
+    kind = media_type.partition(";")[0].strip() or str(declared)
+    if kind not in IMAGES | INDEXES:
+        raise ManifestInvalid(f"{kind[:120] or 'No media type'} is not a manifest this registry takes.")
+    if declared != kind and (declared or kind in (DOCKER_MANIFEST, DOCKER_LIST)):
+        raise ManifestInvalid(f"It was sent as {kind} but calls itself {str(declared)[:120] or 'nothing'}.")
+    if document.get("schemaVersion") != 2:
+        raise ManifestInvalid("Its schemaVersion is not 2.", remedy="Push it with a client of this decade.")
+    if "manifests" in document and ("layers" in document or "config" in document):
+        raise ManifestInvalid("It has the members of an index and of an image at once.")
+    return kind
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -140,8 +174,10 @@ def _descriptor(item: Any, role: str) -> Part:
     if not isinstance(item, dict):
         raise ManifestInvalid(f"A {role} of the manifest is not a descriptor.")
     media_type, size = item.get("mediaType"), item.get("size")
-    if not isinstance(media_type, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise ManifestInvalid(f"A {role} of the manifest has no media type or no size.")
+    if not isinstance(media_type, str) or len(media_type) > _MOST_TYPE or "\0" in media_type:
+        raise ManifestInvalid(f"A {role} of the manifest has no media type.")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MOST_SIZE:
+        raise ManifestInvalid(f"A {role} of the manifest has no size.")
     try:
         digest = Digest.parse(str(item.get("digest", "")))
     except InvalidInput as error:
@@ -149,8 +185,8 @@ def _descriptor(item: Any, role: str) -> Part:
     platform = item.get("platform")
     shown = ""
     if isinstance(platform, dict):
-        shown = "/".join(str(platform.get(key, "")) for key in ("os", "architecture"))
-    foreign = "foreign" in media_type or "nondistributable" in media_type
+        shown = "/".join(str(platform.get(key, ""))[:64] for key in ("os", "architecture")).replace("\0", "")
+    foreign = media_type.startswith(_FOREIGN)
     return Part(role=role, digest=digest, media_type=media_type, size=size, platform=shown, foreign=foreign)
 
 

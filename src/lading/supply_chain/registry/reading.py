@@ -5,31 +5,29 @@ A test holds that this module, and what it imports, reaches nothing that writes.
 
 from __future__ import annotations
 
-from typing import IO, Any, Final, NamedTuple, Protocol
+from typing import IO, Any, Final, NamedTuple
 
 import msgspec
-import sqlalchemy as sa
 
 from lading.kernel.digest import Digest
 from lading.kernel.reference import is_repository_name, is_tag
 from lading.state import Database, Transaction
-from lading.supply_chain.registry.errors import BlobUnknown, ManifestUnknown, NameInvalid, NameUnknown
+from lading.supply_chain.registry.content import Content
+from lading.supply_chain.registry.errors import (
+    BlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    NameInvalid,
+    NameUnknown,
+)
 from lading.supply_chain.registry.manifest import OCI_INDEX
-from lading.supply_chain.registry.sql import blob_links, layer_origins, manifests, parts, repositories, tags
+from lading.supply_chain.registry.sql import reading as sql
 
 _LAYER_PLATFORM: Final = "linux/amd64"
-
-
-class Content(Protocol):
-    """Bytes by digest, to be read."""
-
-    def size(self, digest: Digest) -> int | None:
-        """The size in bytes, or None when the blob is not there."""
-        ...
-
-    def open(self, digest: Digest, start: int = 0) -> IO[bytes]:
-        """The content from byte `start`, as a stream that the caller closes."""
-        ...
+_MOST_CONFIG: Final = 4 << 20
+_MOST_NESTING: Final = 8
+_MOST_IMAGES: Final = 1_000
+MOST_REFERRERS: Final = 1_000
 
 
 class StoredManifest(NamedTuple):
@@ -82,15 +80,15 @@ class Reading:
 
         Raises:
             NameInvalid: the repository name breaks the grammar.
+            InvalidInput: the digest is malformed.
             ManifestUnknown: there is no such tag or digest.
         """
         check_name(repository)
-        digest = reference if ":" in reference else None
         with self._database.read() as tx:
-            if digest is None:
-                query = sa.select(tags.c.digest).where(tags.c.repository == repository, tags.c.tag == reference)
-                digest = tx.execute(query).scalar() if is_tag(reference) else None
-            row = _manifest_row(tx, repository, digest) if digest else None
+            digest = reference if ":" in reference else None
+            if is_tag(reference):
+                digest = sql.tagged(tx, repository, reference)
+            row = sql.manifest(tx, repository, str(Digest.parse(digest))) if digest else None
         if row is None:
             raise ManifestUnknown(f"{repository} has no {reference[:140]!r}.", remedy="See `lading image ls`.")
         return StoredManifest(Digest.parse(row.digest), row.media_type, row.size)
@@ -103,11 +101,8 @@ class Reading:
     def blob_size(self, repository: str, digest: Digest) -> int:
         """The size of a blob of a repository; raises BlobUnknown."""
         check_name(repository)
-        query = sa.select(blob_links.c.size).where(
-            blob_links.c.repository == repository, blob_links.c.digest == str(digest)
-        )
         with self._database.read() as tx:
-            size = tx.execute(query).scalar()
+            size = sql.blob_size(tx, repository, str(digest))
         if size is None:
             raise BlobUnknown(f"{repository} has no blob {digest}.", remedy="Push it to this repository first.")
         return int(size)
@@ -119,27 +114,26 @@ class Reading:
     def tags(self, repository: str, *, limit: int | None = None, after: str = "") -> list[str]:
         """Tags in lexical order, at most `limit` of those beyond `after`; raises NameUnknown."""
         check_name(repository)
-        query = sa.select(tags.c.tag).where(tags.c.repository == repository, tags.c.tag > after).order_by(tags.c.tag)
         with self._database.read() as tx:
-            known = tx.execute(sa.select(repositories.c.name).where(repositories.c.name == repository)).scalar()
-            if known is None:
+            if not sql.repository_exists(tx, repository):
                 raise NameUnknown(f"There is no repository {repository}.", remedy="See `lading image ls`.")
-            return list(tx.execute(query.limit(limit) if limit is not None else query).scalars())
+            return sql.tag_names(tx, repository, after, limit)
 
     def repositories(self, *, limit: int = 1_000, after: str = "") -> list[str]:
         """Repository names in lexical order."""
-        query = sa.select(repositories.c.name).where(repositories.c.name > after).order_by(repositories.c.name)
         with self._database.read() as tx:
-            return list(tx.execute(query.limit(limit)).scalars())
+            return sql.repository_names(tx, after, limit)
 
-    def referrers(self, repository: str, digest: Digest, artifact_type: str = "") -> dict[str, Any]:
-        """The index of what refers to `digest` in a repository (OCI distribution 1.1, "Listing Referrers")."""
+    def referrers(
+        self, repository: str, digest: Digest, artifact_type: str = "", *, after: str = "", limit: int = MOST_REFERRERS
+    ) -> dict[str, Any]:
+        """The index of what refers to `digest` in a repository (OCI distribution 1.1, "Listing Referrers").
+
+        At most `limit` manifests, by digest, of those beyond digest `after`.
+        """
         check_name(repository)
-        query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.refers_to == str(digest))
-        if artifact_type:
-            query = query.where(manifests.c.artifact_type == artifact_type)
         with self._database.read() as tx:
-            rows = tx.execute(query.order_by(manifests.c.pushed)).all()
+            rows = sql.referrers(tx, repository, str(digest), artifact_type, after, limit)
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_referrer(row) for row in rows]}
 
     def layers(self, digest: Digest) -> list[LayerRef]:
@@ -150,55 +144,69 @@ class Reading:
         """
         with self._database.read() as tx:
             image = _runnable(tx, str(digest))
-            query = sa.select(parts).where(parts.c.manifest == image, parts.c.role == "layer")
-            rows = tx.execute(query.order_by(parts.c.position)).all()
+            rows = sql.part_rows(tx, image, "layer")
         return [LayerRef(Digest.parse(row.digest), row.media_type, row.size) for row in rows]
 
+    def images_in(self, digest: Digest) -> list[Digest]:
+        """The runnable images of an index, for every platform; of an image, itself.
+
+        Raises:
+            ManifestUnknown: nothing was pushed with this digest.
+            ManifestInvalid: an index of more than 1,000 images.
+        """
+        found: dict[str, None] = {}
+        frontier = [str(digest)]
+        with self._database.read() as tx:
+            _known(tx, str(digest))
+            while frontier:
+                members = [row for one in frontier for row in sql.part_rows(tx, one, "manifest")]
+                found |= dict.fromkeys(one for one in frontier if not sql.part_rows(tx, one, "manifest"))
+                frontier = [row.digest for row in members if row.digest not in found]
+                if len(found) + len(frontier) > _MOST_IMAGES:
+                    raise ManifestInvalid(f"The index {digest} lists more than {_MOST_IMAGES} images.")
+        return [Digest.parse(one) for one in found]
+
     def config(self, digest: Digest) -> dict[str, Any]:
-        """The image configuration (user, environment, labels, history); empty when there is none to read."""
+        """The image configuration (user, environment, labels, history); empty when the image has none.
+
+        Raises:
+            ManifestUnknown: nothing was pushed with this digest.
+            ManifestInvalid: the configuration is not a JSON object of at most 4 MiB.
+        """
         with self._database.read() as tx:
             image = _runnable(tx, str(digest))
-            found = tx.execute(
-                sa.select(parts.c.digest).where(parts.c.manifest == image, parts.c.role == "config")
-            ).scalar()
+            found = next(iter(sql.part_rows(tx, image, "config")), None)
         if found is None:
             return {}
-        with self._content.open(Digest.parse(found)) as stream:
-            document = msgspec.json.decode(stream.read(4 << 20))
-        return document if isinstance(document, dict) else {}
+        with self._content.open(Digest.parse(found.digest)) as stream:
+            return read_config(stream.read(_MOST_CONFIG + 1), image)
 
     def repository_of(self, digest: Digest) -> str:
         """A repository that holds the image; raises ManifestUnknown."""
-        query = sa.select(manifests.c.repository).where(manifests.c.digest == str(digest)).order_by(manifests.c.pushed)
         with self._database.read() as tx:
-            found = tx.execute(query.limit(1)).scalar()
+            found = sql.first_repository(tx, str(digest))
         if found is None:
             raise ManifestUnknown(f"No image {digest} was ever pushed.", remedy="See `lading image ls`.")
-        return str(found)
+        return found
 
     def images(self, *, repository: str = "", limit: int = 100, digest: Digest | None = None) -> list[ImageRow]:
         """Runnable images and indexes, youngest first; artifacts that refer to another image are left out."""
-        query = sa.select(manifests).where(manifests.c.refers_to == "", manifests.c.artifact_type == "")
-        if repository:
-            query = query.where(manifests.c.repository == repository)
-        if digest is not None:
-            query = query.where(manifests.c.digest == str(digest))
         with self._database.read() as tx:
-            rows = tx.execute(query.order_by(manifests.c.pushed.desc()).limit(limit)).all()
-            named = _tags_of(tx, {(row.repository, row.digest) for row in rows})
+            rows = sql.images(tx, repository, str(digest) if digest else "", limit)
+            named = sql.tags_of(tx, {row.digest for row in rows})
         return [_image(row, named.get((row.repository, row.digest), [])) for row in rows]
 
     def origin(self, layer: Digest) -> Origin | None:
         """Who brought a layer; None for one that was never part of a pushed image."""
         with self._database.read() as tx:
-            row = tx.execute(sa.select(layer_origins).where(layer_origins.c.layer == str(layer))).first()
+            row = sql.origin(tx, str(layer))
         return None if row is None else Origin(image=row.image, repository=row.repository, team=row.team)
 
     def team_of(self, repository: str) -> str:
-        """The team that owns a repository; empty when nobody pushed to it yet."""
-        query = sa.select(repositories.c.team).where(repositories.c.name == repository)
+        """The team that owns a repository, or else its namespace; empty when nobody does; raises NameInvalid."""
+        check_name(repository)
         with self._database.read() as tx:
-            return str(tx.execute(query).scalar() or "")
+            return sql.owner(tx, repository)
 
 
 def check_name(repository: str) -> None:
@@ -210,37 +218,33 @@ def check_name(repository: str) -> None:
         )
 
 
-def _manifest_row(tx: Transaction, repository: str, digest: str) -> sa.Row[Any] | None:
-    query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.digest == digest)
-    return tx.execute(query).first()
+def read_config(content: bytes, image: str) -> dict[str, Any]:
+    """The configuration of an image as JSON; raises ManifestInvalid."""
+    try:
+        if len(content) > _MOST_CONFIG:
+            raise ManifestInvalid(f"The configuration of {image} is larger than {_MOST_CONFIG} bytes.")
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestInvalid(f"The configuration of {image} is not a JSON object: {error}.") from error
+
+
+def _known(tx: Transaction, digest: str) -> None:
+    if sql.first_repository(tx, digest) is None:
+        raise ManifestUnknown(f"No image {digest} was ever pushed.", remedy="See `lading image ls`.")
 
 
 def _runnable(tx: Transaction, digest: str) -> str:
     """The manifest of an image: itself, or of an index the one for linux/amd64 (else the first). Follows nesting."""
-    for _ in range(8):
-        known = tx.execute(sa.select(manifests.c.digest).where(manifests.c.digest == digest).limit(1)).scalar()
-        if known is None:
-            raise ManifestUnknown(f"No image {digest} was ever pushed.", remedy="See `lading image ls`.")
-        query = sa.select(parts.c.digest, parts.c.platform).where(
-            parts.c.manifest == digest, parts.c.role == "manifest"
-        )
-        children = tx.execute(query.order_by(parts.c.position)).all()
+    for _ in range(_MOST_NESTING):
+        _known(tx, digest)
+        children = sql.part_rows(tx, digest, "manifest")
         if not children:
             return digest
         digest = next((row.digest for row in children if row.platform == _LAYER_PLATFORM), children[0].digest)
     raise ManifestUnknown(f"The index {digest} is nested too deeply.", remedy="Push it flat.")
 
 
-def _tags_of(tx: Transaction, images: set[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    if images:
-        query = sa.select(tags).where(tags.c.digest.in_({digest for _, digest in images})).order_by(tags.c.tag)
-        for row in tx.execute(query):
-            found.setdefault((row.repository, row.digest), []).append(row.tag)
-    return found
-
-
-def _image(row: sa.Row[Any], named: list[str]) -> ImageRow:
+def _image(row: sql.Row, named: list[str]) -> ImageRow:
     return ImageRow(
         repository=row.repository,
         digest=row.digest,
@@ -254,7 +258,7 @@ def _image(row: sa.Row[Any], named: list[str]) -> ImageRow:
     )
 
 
-def _referrer(row: sa.Row[Any]) -> dict[str, Any]:
+def _referrer(row: sql.Row) -> dict[str, Any]:
     found: dict[str, Any] = {"mediaType": row.media_type, "digest": row.digest, "size": row.size}
     if row.artifact_type:
         found["artifactType"] = row.artifact_type

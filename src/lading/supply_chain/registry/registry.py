@@ -1,41 +1,45 @@
 """The writing half of the registry: what the push endpoint does.
 
-A manifest is accepted only when everything it names is there. Accepting it, moving its tag, its quarantine and the facts
-about all three are one transaction.
+A manifest is accepted only when everything it names is there. Accepting it, moving its tag, its quarantine and the
+facts about all three are one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import re
 from dataclasses import dataclass
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lading.facts import Fact, Ledger
 from lading.facts.kinds.supply_chain import ImagePushed, ManifestDeleted, OwnerChanged, TagMoved
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
+from lading.kernel.ids import new_id
 from lading.kernel.reference import is_tag
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.blobs import BlobStore, UploadStore, check_digest
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
+    Denied,
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
-    NameInvalid,
+    TooLarge,
 )
-from lading.supply_chain.registry.manifest import Manifest, Part, read_manifest
-from lading.supply_chain.registry.reading import Reading, check_name
-from lading.supply_chain.registry.sql import blob_links, layer_origins, manifests, parts, repositories, tags
-from lading.supply_chain.registry.states import ImageStates, State
+from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, Manifest, read_manifest
+from lading.supply_chain.registry.reading import Reading, check_name, read_config
+from lading.supply_chain.registry.sql import reading, writing
+from lading.supply_chain.registry.states import NOT_JUDGED, ImageStates, State
 
+MOST_BLOB_BYTES: Final = 64 << 30
 _REVISION: Final = "org.opencontainers.image.revision"
 _PIPELINE: Final = "org.opencontainers.image.source"
+_SIGNATURE_TAG: Final = re.compile(r"(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})\.(?:sig|att|sbom)")
+_MOST_CONFIG: Final = 1 << 20
 
 
 class Storage(BlobStore, UploadStore, Protocol):
@@ -49,6 +53,16 @@ class Pushed:
     digest: Digest
     refers_to: Digest | None
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a manifest comes from: whose it is, who pushed it, from which commit, built where."""
+
+    team: str
+    principal: str
+    commit: str
+    pipeline: str
 
 
 class Registry(Reading):
@@ -66,51 +80,65 @@ class Registry(Reading):
     # Blobs on their way in
 
     def start_upload(self, repository: str) -> str:
-        """Begin an upload into a repository; returns its id."""
+        """Begin an upload into a repository; returns its id, which counts in this repository only."""
         check_name(repository)
-        return self._storage.start()
+        upload = new_id()
+        self._storage.start(_stored_upload(repository, upload))
+        return upload
 
-    def upload_offset(self, upload: str) -> int:
+    def upload_offset(self, repository: str, upload: str) -> int:
         """How many bytes an upload has; raises UploadUnknown."""
-        return self._storage.offset(upload)
+        return self._storage.offset(_stored_upload(repository, upload))
 
-    def append(self, upload: str, chunk: bytes, *, at: int) -> int:
-        """Add a chunk; returns the new size; raises UploadUnknown and RangeInvalid."""
-        return self._storage.append(upload, chunk, at=at)
+    def append(self, repository: str, upload: str, chunk: bytes, *, at: int) -> int:
+        """Add a chunk; returns the new size; raises UploadUnknown, RangeInvalid, TooLarge and UploadBusy."""
+        if at + len(chunk) > MOST_BLOB_BYTES:
+            raise TooLarge(f"A blob has at most {MOST_BLOB_BYTES >> 30} GiB.", remedy="Split it into layers.")
+        return self._storage.append(_stored_upload(repository, upload), chunk, at=at)
 
     def finish_upload(self, repository: str, upload: str, digest: Digest, visitor: Visitor) -> int:
         """Make an upload a blob of the repository; returns its size; raises UploadUnknown and DigestInvalid."""
-        size = self._storage.finish(upload, digest)
-        with self._database.write() as tx:
-            self._claim(tx, repository, visitor)
-            _link(tx, repository, digest, size)
+        size = self._storage.finish(_stored_upload(repository, upload), digest)
+        self._link(repository, digest, size, visitor)
         return size
 
-    def cancel_upload(self, upload: str) -> None:
+    def cancel_upload(self, repository: str, upload: str) -> None:
         """Forget an upload; raises UploadUnknown."""
-        self._storage.cancel(upload)
+        self._storage.cancel(_stored_upload(repository, upload))
+
+    def expire_uploads(self, *, older_than: float) -> int:
+        """Forget uploads that got nothing for `older_than` seconds; returns how many."""
+        return self._storage.expire(older_than=older_than)
 
     def mount(self, repository: str, digest: Digest, source: str, visitor: Visitor) -> bool:
         """Make a blob of `source` a blob of `repository` too; False when `source` does not have it."""
-        check_name(repository)
-        query = sa.select(blob_links.c.size).where(blob_links.c.digest == str(digest))
-        query = query.where(blob_links.c.repository == source)
-        with self._database.write() as tx:
-            size = tx.execute(query.limit(1)).scalar()
-            if size is None:
-                return False
-            self._claim(tx, repository, visitor)
-            _link(tx, repository, digest, size)
+        check_name(source)
+        with self._database.read() as tx:
+            size = reading.blob_size(tx, source, str(digest))
+        if size is None:
+            return False
+        self._link(repository, digest, size, visitor)
         return True
 
     def put_blob(self, repository: str, content: bytes, visitor: Visitor) -> Digest:
         """Keep a small blob at once."""
+        check_name(repository)
         digest = Digest.of(content)
         self._storage.put(digest, content)
-        with self._database.write() as tx:
-            self._claim(tx, repository, visitor)
-            _link(tx, repository, digest, len(content))
+        self._link(repository, digest, len(content), visitor)
         return digest
+
+    def claim(self, repository: str, visitor: Visitor) -> str:
+        """The team that owns a repository; one that is new belongs to the owner of its namespace.
+
+        The namespace is the first component of the name; the first push into it claims it for the visitor's team.
+
+        Raises:
+            NameInvalid: the name breaks the grammar.
+            Denied: nobody owns the namespace, and the visitor works for no team.
+        """
+        with self._database.write() as tx:
+            return self._claim(tx, repository, visitor)
 
     # Manifests and tags
 
@@ -123,223 +151,249 @@ class Registry(Reading):
         """
         check_name(repository)
         by_digest = Digest.parse(reference) if ":" in reference else None
+        tag = "" if by_digest else reference
         manifest = read_manifest(body, media_type, by_digest.algorithm if by_digest else "sha256")
-        if by_digest is None and not is_tag(reference):
-            raise ManifestInvalid(f"{reference[:140]!r} is neither a tag nor a digest.")
         if by_digest is not None:
             check_digest(by_digest, manifest.digest)
-        self._check_complete(repository, manifest)
-        revision, pipeline = self._revision(manifest)
+        elif not is_tag(tag):
+            raise ManifestInvalid(f"{reference[:140]!r} is neither a tag nor a digest.")
+        with self._database.read() as tx:
+            _check_complete(tx, repository, manifest)
+        commit, pipeline = self._revision(manifest)
+        served_with = self._served_with(manifest, tag)
         self._storage.put(manifest.digest, body)
         with self._database.write() as tx:
-            team = self._claim(tx, repository, visitor)
-            created = self._keep(tx, repository, manifest, team, visitor, revision, pipeline)
-            tag = "" if by_digest else reference
-            facts = self._facts(tx, repository, tag, manifest, team, visitor, revision, pipeline, created)
-            self._ledger.append(tx, facts, actor=visitor.principal)
-            if manifest.refers_to is None and self._states.state_in(tx, manifest.digest) is None:
-                self._states.move(
-                    tx, manifest.digest, State.QUARANTINED, who=visitor.principal, why="pushed, not judged yet"
-                )
+            # Once more: a blob may have been deleted since.
+            _check_complete(tx, repository, manifest)
+            origin = _Origin(self._claim(tx, repository, visitor), visitor.principal, commit, pipeline)
+            created = self._keep(tx, repository, tag, manifest, served_with, origin)
+            if not served_with and self._states.state_in(tx, manifest.digest) is None:
+                self._states.move(tx, manifest.digest, State.QUARANTINED, who=visitor.principal, why=NOT_JUDGED)
         return Pushed(manifest.digest, manifest.refers_to, created)
 
     def delete_manifest(self, repository: str, digest: Digest, visitor: Visitor) -> None:
-        """Remove a manifest and its tags from a repository; raises ManifestUnknown."""
-        stored = self.resolve(repository, str(digest))
+        """Remove a manifest and its tags from a repository; its state stays; raises ManifestUnknown."""
+        check_name(repository)
         with self._database.write() as tx:
-            gone = [TagMoved(repository=repository, tag=tag, digest="", previous=str(digest))
-                    for tag in _tags_naming(tx, repository, digest)]  # fmt: skip
-            here = (tags.c.repository == repository) & (tags.c.digest == str(digest))
-            tx.execute(sa.delete(tags).where(here))
-            tx.execute(
-                sa.delete(manifests).where(manifests.c.repository == repository, manifests.c.digest == str(digest))
-            )
-            facts: list[Fact] = [*gone, ManifestDeleted(digest=str(stored.digest), repository=repository)]
+            facts: list[Fact] = [
+                TagMoved(repository=repository, tag=tag, digest="", previous=str(digest))
+                for tag in reading.tags_naming(tx, repository, str(digest))
+            ]
+            if not writing.delete_manifest(tx, repository, str(digest)):
+                raise ManifestUnknown(f"{repository} has no {digest}.", remedy="See `lading image ls`.")
+            facts.append(ManifestDeleted(digest=str(digest), repository=repository))
             self._ledger.append(tx, facts, actor=visitor.principal)
 
     def delete_tag(self, repository: str, tag: str, visitor: Visitor) -> None:
         """Remove a tag; what it named stays; raises ManifestUnknown."""
-        stored = self.resolve(repository, tag)
+        check_name(repository)
         with self._database.write() as tx:
-            tx.execute(sa.delete(tags).where(tags.c.repository == repository, tags.c.tag == tag))
-            fact = TagMoved(repository=repository, tag=tag, digest="", previous=str(stored.digest))
+            digest = reading.tagged(tx, repository, tag) if is_tag(tag) else None
+            if digest is None:
+                raise ManifestUnknown(f"{repository} has no tag {tag[:140]!r}.", remedy="See `lading image ls`.")
+            writing.delete_tag(tx, repository, tag)
+            fact = TagMoved(repository=repository, tag=tag, digest="", previous=digest)
             self._ledger.append(tx, [fact], actor=visitor.principal)
 
     def delete_blob(self, repository: str, digest: Digest) -> None:
-        """Take a blob out of a repository; its bytes stay until garbage collection; raises BlobUnknown."""
-        here = (blob_links.c.repository == repository) & (blob_links.c.digest == str(digest))
+        """Take a blob out of a repository; its bytes stay until garbage collection.
+
+        Raises:
+            BlobUnknown: the repository does not have it.
+            Denied: a manifest of the repository names it; what was pushed stays complete.
+        """
+        check_name(repository)
         with self._database.write() as tx:
-            if tx.execute(sa.delete(blob_links).where(here)).rowcount == 0:
+            if users := reading.users_of_blob(tx, repository, str(digest), 1):
+                raise Denied(f"The blob {digest} is a part of {repository}@{users[0]}.", remedy="Delete that first.")
+            if not writing.unlink_blob(tx, repository, str(digest)):
                 raise BlobUnknown(f"{repository} has no blob {digest}.")
 
     def change_owner(self, digest: Digest, team: str, *, actor: str) -> None:
         """Give an image to another team; raises ManifestUnknown."""
         with self._database.write() as tx:
-            before = tx.execute(sa.select(manifests.c.team).where(manifests.c.digest == str(digest)).limit(1)).scalar()
+            before = writing.image_team(tx, str(digest))
             if before is None:
-                raise ManifestUnknown(f"No image {digest} was ever pushed.")
-            tx.execute(sa.update(manifests).where(manifests.c.digest == str(digest)).values(team=team))
-            self._ledger.append(tx, [OwnerChanged(digest=str(digest), before=before, team=team)], actor=actor)
+                raise ManifestUnknown(f"No image {digest} was ever pushed.", remedy="See `lading image ls`.")
+            if before != team:
+                writing.set_image_team(tx, str(digest), team)
+                self._ledger.append(tx, [OwnerChanged(digest=str(digest), before=before, team=team)], actor=actor)
 
     # How it is done
 
-    def _check_complete(self, repository: str, manifest: Manifest) -> None:
-        wanted = {str(part.digest): part for part in manifest.parts if not part.foreign}
-        with self._database.read() as tx:
-            query = sa.select(blob_links.c.digest, blob_links.c.size).where(blob_links.c.repository == repository)
-            sizes = {row.digest: row.size for row in tx.execute(query.where(blob_links.c.digest.in_(wanted)))}
-            known = sa.select(manifests.c.digest, manifests.c.size).where(manifests.c.repository == repository)
-            sizes |= {row.digest: row.size for row in tx.execute(known.where(manifests.c.digest.in_(wanted)))}
-        for digest, part in wanted.items():
-            if digest not in sizes:
-                raise ManifestBlobUnknown(
-                    f"The manifest names {part.role} {digest}, which was never pushed to {repository}.",
-                    remedy="Push it first; a client that skips it believes wrongly that it is there.",
+    def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor) -> None:
+        with self._database.write() as tx:
+            self._claim(tx, repository, visitor)
+            writing.link_blob(tx, repository, str(digest), size)
+
+    def _claim(self, tx: Transaction, repository: str, visitor: Visitor) -> str:
+        check_name(repository)
+        owner = reading.owner(tx, repository)
+        if owner and reading.repository_exists(tx, repository):
+            return owner
+        now = timestamp(self._clock.now())
+        if not owner:
+            namespace = repository.partition("/")[0]
+            if not visitor.team:
+                raise Denied(
+                    f"Nobody owns {namespace}/ yet, and {visitor.principal} works for no team.",
+                    remedy="Push into it first with a robot of the team that is to own it.",
                 )
-            if sizes[digest] != part.size:
-                raise ManifestInvalid(f"The manifest says {digest} has {part.size} bytes; it has {sizes[digest]}.")
+            writing.claim_namespace(tx, namespace, visitor.team, now)
+            owner = reading.namespace_owner(tx, repository)
+        writing.create_repository(tx, repository, owner, now)
+        return owner
 
     def _revision(self, manifest: Manifest) -> tuple[str, str]:
         """Commit and pipeline, from the annotations or the labels of the image configuration."""
         known = dict(manifest.annotations)
         config = next(iter(manifest.of_role("config")), None)
-        if manifest.is_runnable and config is not None and config.size < 1 << 20:
+        if not manifest.is_index and manifest.is_runnable and config is not None and config.size < _MOST_CONFIG:
             with self._storage.open(config.digest) as stream:
-                known = _labels(stream) | known
-        return known.get(_REVISION, "")[:100], known.get(_PIPELINE, "")[:300]
+                known = _labels(stream.read(_MOST_CONFIG)) | known
+        return _text(known.get(_REVISION, ""), 100), _text(known.get(_PIPELINE, ""), 300)
 
-    def _claim(self, tx: Transaction, repository: str, visitor: Visitor) -> str:
-        """The team that owns a repository; the first push claims it for the visitor's team."""
-        check_name(repository)
-        owner = tx.execute(sa.select(repositories.c.team).where(repositories.c.name == repository)).scalar()
-        if owner is None:
-            if repository.count("/") > 20:
-                raise NameInvalid(f"{repository[:200]!r} has too many parts.", remedy="Use at most 20.")
-            owner = visitor.team
-            created = timestamp(self._clock.now())
-            tx.execute(sa.insert(repositories).values(name=repository, team=owner, created=created))
-        return owner
+    def _served_with(self, manifest: Manifest, tag: str) -> str:
+        """The image that a manifest is pulled with: its subject, or the one that a signature's tag names.
 
-    def _keep(
-        self, tx: Transaction, repository: str, manifest: Manifest, team: str, visitor: Visitor, revision: str,
-        pipeline: str,
-    ) -> bool:  # fmt: skip
-        digest = str(manifest.digest)
-        here = (manifests.c.repository == repository) & (manifests.c.digest == digest)
-        if tx.execute(sa.select(manifests.c.digest).where(here)).first() is not None:
-            return False
-        config = next(iter(manifest.of_role("config")), None)
-        values = {
-            "repository": repository,
-            "digest": digest,
-            "media_type": manifest.media_type,
-            "size": manifest.size,
-            "content_size": manifest.size + sum(part.size for part in manifest.parts if part.role != "manifest"),
-            "config": str(config.digest) if config else "",
-            "artifact_type": manifest.artifact_type
-            or ("" if manifest.is_runnable or manifest.is_index else "artifact"),
-            "refers_to": str(manifest.refers_to) if manifest.refers_to else "",
-            "annotations": msgspec.json.encode(manifest.annotations) if manifest.annotations else None,
-            "team": team,
-            "principal": visitor.principal,
-            "commit": revision,
-            "pipeline": pipeline,
-            "pushed": timestamp(self._clock.now()),
-        }
-        tx.execute(sa.insert(manifests).values(values))
-        _keep_parts(tx, manifest)
-        if manifest.is_runnable:
-            _keep_origins(tx, repository, manifest, team)
+        Empty for everything that an engine might run: such a thing needs an approval of its own, whatever it refers to.
+        """
+        named = _SIGNATURE_TAG.fullmatch(tag)
+        if named is not None and manifest.looks_signature and self._all_json(manifest):
+            return named[1].replace("-", ":", 1)
+        if manifest.is_runnable or manifest.refers_to is None:
+            return ""
+        return str(manifest.refers_to)
+
+    def _all_json(self, manifest: Manifest) -> bool:
+        """Whether every layer is a JSON object, which no engine can unpack."""
+        for part in manifest.of_role("layer"):
+            with self._storage.open(part.digest) as stream:
+                try:
+                    msgspec.json.decode(stream.read(), type=dict[str, msgspec.Raw])
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    return False
         return True
 
-    def _facts(
-        self, tx: Transaction, repository: str, tag: str, manifest: Manifest, team: str, visitor: Visitor,
-        revision: str, pipeline: str, created: bool,
-    ) -> list[Fact]:  # fmt: skip
+    def _keep(
+        self, tx: Transaction, repository: str, tag: str, manifest: Manifest, served_with: str, origin: _Origin
+    ) -> bool:
+        """Keep the manifest and move its tag, with the facts about both; whether it is new to the repository."""
         facts: list[Fact] = []
+        digest, now = str(manifest.digest), timestamp(self._clock.now())
+        created = reading.manifest(tx, repository, digest) is None
         if created:
-            config = next(iter(manifest.of_role("config")), None)
-            facts.append(
-                ImagePushed(
-                    digest=str(manifest.digest),
-                    repository=repository,
-                    tag=tag,
-                    media_type=manifest.media_type,
-                    size=manifest.size + sum(part.size for part in manifest.parts),
-                    layers=tuple(str(part.digest) for part in manifest.of_role("layer")),
-                    config=str(config.digest) if config else "",
-                    team=team,
-                    principal=visitor.principal,
-                    commit=revision,
-                    pipeline=pipeline,
-                    artifact_type=manifest.artifact_type
-                    or ("" if manifest.is_runnable or manifest.is_index else "artifact"),
-                    refers_to=str(manifest.refers_to) if manifest.refers_to else "",
-                )
+            values = _manifest_values(manifest, served_with, origin)
+            writing.insert_manifest(tx, values | {"repository": repository, "pushed": now})
+            writing.keep_parts(tx, _part_rows(manifest))
+            if manifest.is_runnable and not served_with:
+                writing.keep_origins(tx, _origin_rows(manifest, repository, origin.team))
+            facts.append(_pushed(manifest, repository, tag, values))
+        previous = reading.tagged(tx, repository, tag) if tag else digest
+        if previous != digest:
+            writing.set_tag(tx, repository, tag, digest, now)
+            facts.append(TagMoved(repository=repository, tag=tag, digest=digest, previous=previous or ""))
+        self._ledger.append(tx, facts, actor=origin.principal)
+        return created
+
+
+def _stored_upload(repository: str, upload: str) -> str:
+    """The name that an upload is stored under: knowing its id is of no use from another repository."""
+    return hashlib.sha256(f"{repository}\n{upload}".encode()).hexdigest()
+
+
+def _check_complete(tx: Transaction, repository: str, manifest: Manifest) -> None:
+    """Raises ManifestBlobUnknown or ManifestInvalid unless the repository has all parts in the sizes that are said."""
+    sizes = reading.sizes(tx, repository, {str(part.digest) for part in manifest.parts})
+    for part in manifest.parts:
+        size = sizes.get(str(part.digest))
+        if size is None and not part.foreign:
+            raise ManifestBlobUnknown(
+                f"The manifest names {part.role} {part.digest}, which was never pushed to {repository}.",
+                remedy="Push it first; a client that skips it believes wrongly that it is there.",
             )
-        if tag and (moved := _move_tag(tx, repository, tag, manifest.digest, timestamp(self._clock.now()))):
-            facts.append(moved)
-        return facts
+        if size is not None and size != part.size:
+            raise ManifestInvalid(f"The manifest says {part.digest} has {part.size} bytes; it has {size}.")
 
 
-def _labels(stream: IO[bytes]) -> dict[str, str]:
+def _labels(content: bytes) -> dict[str, str]:
+    """The labels of an image configuration, as far as they are texts."""
     try:
-        document = msgspec.json.decode(stream.read(1 << 20))
-        labels = document["config"]["Labels"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+        config = read_config(content, "the image").get("config")
+    except ManifestInvalid:
         return {}
-    return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+    labels = config.get("Labels") if isinstance(config, dict) else None
+    if not isinstance(labels, dict):
+        return {}
+    return {str(key): value for key, value in labels.items() if isinstance(value, str)}
 
 
-def _link(tx: Transaction, repository: str, digest: Digest, size: int) -> None:
-    _insert_once(tx, blob_links, [{"repository": repository, "digest": str(digest), "size": size}])
+def _text(value: str, most: int) -> str:
+    """A text from an image, bounded, without what PostgreSQL cannot keep."""
+    return value.replace("\0", "")[:most]
 
 
-def _keep_parts(tx: Transaction, manifest: Manifest) -> None:
-    rows = []
-    for role in ("config", "layer", "manifest"):
-        for position, part in enumerate(manifest.of_role(role)):
-            rows.append(_part_row(manifest.digest, position, part))
-    _insert_once(tx, parts, rows)
-
-
-def _part_row(manifest: Digest, position: int, part: Part) -> dict[str, object]:
+def _manifest_values(manifest: Manifest, served_with: str, origin: _Origin) -> dict[str, object]:
+    """The columns of a manifest. What an engine can run has no artifact type, whatever it calls itself."""
+    config = next(iter(manifest.of_role("config")), None)
+    runnable = manifest.is_runnable and not served_with
+    kind = manifest.artifact_type
+    if served_with and manifest.looks_signature:
+        kind = COSIGN_PAYLOAD
+    elif not runnable and not manifest.refers_to:
+        kind = kind or "artifact"
     return {
-        "manifest": str(manifest),
-        "role": part.role,
-        "position": position,
-        "digest": str(part.digest),
-        "media_type": part.media_type,
-        "size": part.size,
-        "platform": part.platform,
+        "digest": str(manifest.digest),
+        "media_type": manifest.media_type,
+        "size": manifest.size,
+        "content_size": manifest.size + sum(part.size for part in manifest.parts),
+        "config": str(config.digest) if config else "",
+        "artifact_type": "" if runnable and not manifest.refers_to else kind,
+        "refers_to": str(manifest.refers_to or ""),
+        "served_with": served_with,
+        "runnable": runnable,
+        "annotations": msgspec.json.encode(manifest.annotations) if manifest.annotations else None,
+        "team": origin.team,
+        "principal": origin.principal,
+        "commit": origin.commit,
+        "pipeline": origin.pipeline,
     }
 
 
-def _keep_origins(tx: Transaction, repository: str, manifest: Manifest, team: str) -> None:
-    layers = {str(part.digest) for part in manifest.of_role("layer")}
-    rows = [{"layer": layer, "image": str(manifest.digest), "repository": repository, "team": team} for layer in layers]
-    _insert_once(tx, layer_origins, rows)
+def _part_rows(manifest: Manifest) -> list[dict[str, object]]:
+    return [
+        {
+            "manifest": str(manifest.digest),
+            "role": part.role,
+            "position": position,
+            "digest": str(part.digest),
+            "media_type": part.media_type,
+            "size": part.size,
+            "platform": part.platform,
+        }
+        for role in ("config", "layer", "manifest")
+        for position, part in enumerate(manifest.of_role(role))
+    ]
 
 
-def _move_tag(tx: Transaction, repository: str, tag: str, digest: Digest, now: str) -> TagMoved | None:
-    here = (tags.c.repository == repository) & (tags.c.tag == tag)
-    previous = tx.execute(sa.select(tags.c.digest).where(here)).scalar()
-    if previous == str(digest):
-        return None
-    if previous is None:
-        tx.execute(sa.insert(tags).values(repository=repository, tag=tag, digest=str(digest), moved=now))
-    else:
-        tx.execute(sa.update(tags).where(here).values(digest=str(digest), moved=now))
-    return TagMoved(repository=repository, tag=tag, digest=str(digest), previous=previous or "")
+def _origin_rows(manifest: Manifest, repository: str, team: str) -> list[dict[str, object]]:
+    layers = dict.fromkeys(str(part.digest) for part in manifest.of_role("layer"))
+    return [{"layer": layer, "image": str(manifest.digest), "repository": repository, "team": team} for layer in layers]
 
 
-def _tags_naming(tx: Transaction, repository: str, digest: Digest) -> list[str]:
-    query = sa.select(tags.c.tag).where(tags.c.repository == repository, tags.c.digest == str(digest))
-    return list(tx.execute(query.order_by(tags.c.tag)).scalars())
-
-
-def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Insert what is not there yet; concurrent pushes of one blob meet here."""
-    if rows:
-        insert = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
-        tx.execute(insert.on_conflict_do_nothing(), rows)
+def _pushed(manifest: Manifest, repository: str, tag: str, values: dict[str, object]) -> ImagePushed:
+    return ImagePushed(
+        digest=str(manifest.digest),
+        repository=repository,
+        tag=tag,
+        media_type=manifest.media_type,
+        size=manifest.size + sum(part.size for part in manifest.parts),
+        layers=tuple(str(part.digest) for part in manifest.of_role("layer")),
+        config=str(values["config"]),
+        team=str(values["team"]),
+        principal=str(values["principal"]),
+        commit=str(values["commit"]),
+        pipeline=str(values["pipeline"]),
+        artifact_type=str(values["artifact_type"]),
+        refers_to=str(values["refers_to"]),
+    )

@@ -1,23 +1,24 @@
 """What the pull endpoint serves: images that are approved now, and what belongs to them. Read-only.
 
-Servable is an approved image or index, a member of an approved index, and what refers to a servable image (signatures,
-attestations). A blob is servable when a servable manifest of the repository names it.
+Servable is an approved image or index; a member of an approved index that nobody judged by itself; and what an engine
+cannot run (signatures, attestations) and belongs to a servable image. A blob is servable when a servable manifest of
+the repository names it.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-import sqlalchemy as sa
-
 from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.errors import Denied
 from lading.supply_chain.registry.reading import Reading
-from lading.supply_chain.registry.sql import manifests, parts
-from lading.supply_chain.registry.states import ImageState, State, StateReader
+from lading.supply_chain.registry.sql import reading as sql
+from lading.supply_chain.registry.standing import ImageState, State, StateReader
 
-_MOST_DEPTH: Final = 8
+_MOST_NESTING: Final = 8
+_MOST_PARENTS: Final = 1_000
+_MOST_USERS: Final = 1_000
 
 
 class Serving:
@@ -31,36 +32,40 @@ class Serving:
     def check_manifest(self, repository: str, digest: Digest) -> None:
         """Raises Denied, with the reason, unless the manifest may be pulled."""
         with self._database.read() as tx:
-            verdict = self._verdict(tx, str(digest), _MOST_DEPTH)
+            verdict = self._verdict(tx, str(digest))
         if verdict is None or verdict.state is not State.APPROVED:
             raise refusal(repository, digest, verdict)
 
     def check_blob(self, repository: str, digest: Digest) -> None:
         """Raises Denied unless a manifest of the repository that may be pulled names the blob."""
-        query = (
-            sa.select(manifests.c.digest)
-            .join(parts, parts.c.manifest == manifests.c.digest)
-            .where(manifests.c.repository == repository, parts.c.digest == str(digest), parts.c.role != "manifest")
-        )
-        verdict = None
+        reason: ImageState | None = None
         with self._database.read() as tx:
-            for owner in tx.execute(query.order_by(manifests.c.pushed.desc()).limit(1_000)).scalars():
-                verdict = self._verdict(tx, owner, _MOST_DEPTH)
+            for user in sql.users_of_blob(tx, repository, str(digest), _MOST_USERS):
+                verdict = self._verdict(tx, user)
                 if verdict is not None and verdict.state is State.APPROVED:
                     return
-        raise refusal(repository, digest, verdict)
+                reason = reason or verdict
+        raise refusal(repository, digest, reason)
 
-    def _verdict(self, tx: Transaction, digest: str, depth: int) -> ImageState | None:
-        """The best state that the manifest has by itself, through an index, or through what it refers to."""
-        own = self._states.state_in(tx, Digest.parse(digest))
-        if depth == 0 or (own is not None and own.state in (State.APPROVED, State.REVOKED)):
+    def _verdict(self, tx: Transaction, digest: str) -> ImageState | None:
+        """How the manifest itself stands; while nobody judged it, how what it belongs to stands, if that is approved.
+
+        What was revoked, or judged and not approved, is not pulled by way of anything else.
+        """
+        own = self._states.states_in(tx, [digest]).get(digest)
+        if own is not None and not own.is_new:
             return own
-        subjects = sa.select(manifests.c.refers_to).where(manifests.c.digest == digest, manifests.c.refers_to != "")
-        indexes = sa.select(parts.c.manifest).where(parts.c.digest == digest, parts.c.role == "manifest")
-        for parent in tx.execute(sa.union(subjects, indexes)).scalars().all():
-            through = self._verdict(tx, parent, depth - 1)
-            if through is not None and through.state is State.APPROVED:
-                return through
+        seen, frontier = {digest}, {digest}
+        for _ in range(_MOST_NESTING):
+            frontier = sql.parents(tx, frontier, _MOST_PARENTS) - seen
+            if not frontier:
+                break
+            standing = self._states.states_in(tx, frontier)
+            approved = next((state for state in standing.values() if state.state is State.APPROVED), None)
+            if approved is not None:
+                return approved
+            seen |= frontier
+            frontier = {one for one in frontier if one not in standing or standing[one].is_new}
         return own
 
 

@@ -8,6 +8,15 @@ import sqlalchemy as sa
 
 from lading.state.schema import metadata
 
+# The first component of a repository's name belongs to the team that first pushed below it.
+namespaces: Final = sa.Table(
+    "registry_namespaces",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+)
+
 repositories: Final = sa.Table(
     "registry_repositories",
     metadata,
@@ -27,7 +36,9 @@ manifests: Final = sa.Table(
     sa.Column("content_size", sa.BigInteger, nullable=False, comment="bytes of manifest, config and layers"),
     sa.Column("config", sa.Text, nullable=False, server_default=""),
     sa.Column("artifact_type", sa.Text, nullable=False, server_default=""),
-    sa.Column("refers_to", sa.Text, nullable=False, server_default=""),
+    sa.Column("refers_to", sa.Text, nullable=False, server_default="", comment="its subject"),
+    sa.Column("served_with", sa.Text, nullable=False, server_default="", comment="the image it is pulled with"),
+    sa.Column("runnable", sa.Boolean, nullable=False),
     sa.Column("annotations", sa.LargeBinary),
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("principal", sa.Text, nullable=False),
@@ -36,6 +47,7 @@ manifests: Final = sa.Table(
     sa.Column("pushed", sa.Text, nullable=False),
     sa.Index("ix_registry_manifests_digest", "digest"),
     sa.Index("ix_registry_manifests_refers_to", "refers_to"),
+    sa.Index("ix_registry_manifests_served_with", "served_with"),
     sa.Index("ix_registry_manifests_pushed", "pushed"),
 )
 
@@ -93,6 +105,7 @@ states: Final = sa.Table(
     sa.Column("until", sa.Text, nullable=False, server_default=""),
     sa.Column("replaced_by", sa.Text, nullable=False, server_default=""),
     sa.Column("since", sa.Text, nullable=False),
+    sa.Index("ix_registry_states_state", "state", "since"),
 )
 
 spool_cursors: Final = sa.Table(

@@ -1,0 +1,161 @@
+"""What is asked of the registry's tables. Nothing here writes; the pull endpoint loads this and not `writing`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lading.state import Transaction
+from lading.supply_chain.registry.sql.tables import (
+    blob_links,
+    layer_origins,
+    manifests,
+    namespaces,
+    parts,
+    repositories,
+    states,
+    tags,
+)
+
+Row = sa.Row[Any]
+
+
+def owner(tx: Transaction, repository: str) -> str:
+    """The team that owns a repository, or else its namespace; empty when nobody does."""
+    found = tx.execute(sa.select(repositories.c.team).where(repositories.c.name == repository)).scalar()
+    return found if found is not None else namespace_owner(tx, repository)
+
+
+def namespace_owner(tx: Transaction, repository: str) -> str:
+    """The team that owns the first component of a repository's name; empty when nobody does."""
+    query = sa.select(namespaces.c.team).where(namespaces.c.name == repository.partition("/")[0])
+    return str(tx.execute(query).scalar() or "")
+
+
+def repository_exists(tx: Transaction, repository: str) -> bool:
+    """Whether anything was ever pushed to it."""
+    return tx.execute(sa.select(repositories.c.name).where(repositories.c.name == repository)).first() is not None
+
+
+def repository_names(tx: Transaction, after: str, limit: int) -> list[str]:
+    """Names in lexical order."""
+    query = sa.select(repositories.c.name).where(repositories.c.name > after).order_by(repositories.c.name)
+    return list(tx.execute(query.limit(limit)).scalars())
+
+
+def tagged(tx: Transaction, repository: str, tag: str) -> str | None:
+    """The digest under a tag."""
+    query = sa.select(tags.c.digest).where(tags.c.repository == repository, tags.c.tag == tag)
+    return tx.execute(query).scalar()
+
+
+def tag_names(tx: Transaction, repository: str, after: str, limit: int | None) -> list[str]:
+    """Tags in lexical order."""
+    query = sa.select(tags.c.tag).where(tags.c.repository == repository, tags.c.tag > after).order_by(tags.c.tag)
+    return list(tx.execute(query.limit(limit)).scalars())
+
+
+def tags_naming(tx: Transaction, repository: str, digest: str) -> list[str]:
+    """The tags of one manifest."""
+    query = sa.select(tags.c.tag).where(tags.c.repository == repository, tags.c.digest == digest)
+    return list(tx.execute(query.order_by(tags.c.tag)).scalars())
+
+
+def tags_of(tx: Transaction, digests: Collection[str]) -> dict[tuple[str, str], list[str]]:
+    """The tags of several manifests, by repository and digest."""
+    found: dict[tuple[str, str], list[str]] = {}
+    query = sa.select(tags).where(tags.c.digest.in_(digests)).order_by(tags.c.tag)
+    for row in tx.execute(query):
+        found.setdefault((row.repository, row.digest), []).append(row.tag)
+    return found
+
+
+def manifest(tx: Transaction, repository: str, digest: str) -> Row | None:
+    """What is known of a manifest of a repository."""
+    query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.digest == digest)
+    return tx.execute(query).first()
+
+
+def first_repository(tx: Transaction, digest: str) -> str | None:
+    """The repository that a manifest was first pushed to."""
+    query = sa.select(manifests.c.repository).where(manifests.c.digest == digest).order_by(manifests.c.pushed)
+    return tx.execute(query.limit(1)).scalar()
+
+
+def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequence[Row]:
+    """What can be run, youngest first; of one repository and one digest where they are given."""
+    query = sa.select(manifests).where(manifests.c.runnable)
+    if repository:
+        query = query.where(manifests.c.repository == repository)
+    if digest:
+        query = query.where(manifests.c.digest == digest)
+    return tx.execute(query.order_by(manifests.c.pushed.desc(), manifests.c.digest).limit(limit)).all()
+
+
+def referrers(
+    tx: Transaction, repository: str, subject: str, artifact_type: str, after: str, limit: int
+) -> Sequence[Row]:
+    """The manifests whose subject is `subject`, by digest."""
+    query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.refers_to == subject)
+    query = query.where(manifests.c.digest > after)
+    if artifact_type:
+        query = query.where(manifests.c.artifact_type == artifact_type)
+    return tx.execute(query.order_by(manifests.c.digest).limit(limit)).all()
+
+
+def part_rows(tx: Transaction, digest: str, role: str) -> Sequence[Row]:
+    """The parts of a manifest in one role, in order."""
+    query = sa.select(parts).where(parts.c.manifest == digest, parts.c.role == role)
+    return tx.execute(query.order_by(parts.c.position)).all()
+
+
+def blob_size(tx: Transaction, repository: str, digest: str) -> int | None:
+    """The size of a blob of a repository."""
+    query = sa.select(blob_links.c.size).where(blob_links.c.repository == repository, blob_links.c.digest == digest)
+    return tx.execute(query).scalar()
+
+
+def sizes(tx: Transaction, repository: str, digests: Collection[str]) -> dict[str, int]:
+    """The sizes of those digests that the repository has, as blobs or as manifests."""
+    found: dict[str, int] = {}
+    for table in (blob_links, manifests):
+        query = sa.select(table.c.digest, table.c.size).where(table.c.repository == repository)
+        found |= {row.digest: row.size for row in tx.execute(query.where(table.c.digest.in_(digests)))}
+    return found
+
+
+def users_of_blob(tx: Transaction, repository: str, digest: str, limit: int) -> list[str]:
+    """The manifests of a repository that name a blob; approved ones first, then the youngest."""
+    query = (
+        sa.select(manifests.c.digest)
+        .join(parts, parts.c.manifest == manifests.c.digest)
+        .join(states, states.c.digest == manifests.c.digest, isouter=True)
+        .where(manifests.c.repository == repository, parts.c.digest == digest)
+        .order_by(sa.case((states.c.state == "approved", 0), else_=1), manifests.c.pushed.desc())
+    )
+    return list(dict.fromkeys(tx.execute(query.limit(limit)).scalars()))
+
+
+def parents(tx: Transaction, digests: Collection[str], limit: int) -> set[str]:
+    """What manifests are pulled with: the indexes that list them, and the images that they are signatures of."""
+    served = sa.select(manifests.c.served_with).where(manifests.c.digest.in_(digests), manifests.c.served_with != "")
+    indexes = sa.select(parts.c.manifest).where(parts.c.digest.in_(digests), parts.c.role == "manifest")
+    return set(tx.execute(sa.union(served, indexes).limit(limit)).scalars())
+
+
+def origin(tx: Transaction, layer: str) -> Row | None:
+    """Who brought a layer."""
+    return tx.execute(sa.select(layer_origins).where(layer_origins.c.layer == layer)).first()
+
+
+def state_rows(tx: Transaction, digests: Collection[str]) -> Sequence[Row]:
+    """The states of some images."""
+    return tx.execute(sa.select(states).where(states.c.digest.in_(digests))).all()
+
+
+def rows_in_state(tx: Transaction, state: str, limit: int) -> Sequence[Row]:
+    """The images in a state, the latest to enter it first."""
+    query = sa.select(states).where(states.c.state == state).order_by(states.c.since.desc(), states.c.digest)
+    return tx.execute(query.limit(limit)).all()
