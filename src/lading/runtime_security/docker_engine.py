@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import docker
@@ -49,6 +50,12 @@ class DockerContainers:
     def __init__(self, address: str, labels: Labels | None = None) -> None:
         self._labels = labels or Labels()
         self._known: dict[str, RunningContainer] = {}
+        # The client library leaks a socket for each try to connect to one that is not there.
+        if address.startswith("unix://") and not Path(address.removeprefix("unix://")).is_socket():
+            raise EngineSilent(
+                f"Docker Engine does not answer: there is no socket {address}.",
+                remedy="`lading doctor` says whether it runs.",
+            )
         with _translated("engine"):
             self._api = docker.APIClient(base_url=address, version="auto", timeout=_ANSWER_SECONDS)
 
@@ -103,6 +110,10 @@ class DockerContainers:
             for network in networks:
                 self._api.disconnect_container_from_network(container, network, force=True)
         return networks
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._api.close()
 
     def _describe(self, identity: str) -> RunningContainer | None:
         try:

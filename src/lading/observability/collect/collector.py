@@ -208,6 +208,10 @@ class Collector:
         finally:
             self._draining.discard(container)
 
+    def held_bytes(self) -> int:
+        """How much waits in memory to be appended."""
+        return self._intake.held_bytes()
+
     def _read_to_end(self, tail: Tail, seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
         if not tail.reading:

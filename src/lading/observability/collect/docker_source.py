@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import docker
@@ -27,6 +28,8 @@ _RUNNING: Final = ("running", "paused", "restarting")
 class DockerTelemetrySource:
     """A LogSource and StatsSource.
 
+    Raises SourceUnavailable when the engine does not answer.
+
     Args:
         address: of the engine, such as `unix:///var/run/docker.sock`.
         workload_label: container label with `application/service`; containers without it are not ours.
@@ -34,6 +37,12 @@ class DockerTelemetrySource:
 
     def __init__(self, address: str, *, workload_label: str = "lading.workload") -> None:
         self._label = workload_label
+        # The client library leaks a socket for each try to connect to one that is not there.
+        if address.startswith("unix://") and not Path(address.removeprefix("unix://")).is_socket():
+            raise SourceUnavailable(
+                f"Docker Engine does not answer: there is no socket {address}.",
+                remedy="`lading doctor` says whether it runs.",
+            )
         with _translated("the engine"):
             self._api = docker.APIClient(base_url=address, version="auto", timeout=_ANSWER_SECONDS, max_pool_size=64)
 
@@ -57,6 +66,8 @@ class DockerTelemetrySource:
                 stream=True,
                 timeout=(_ANSWER_SECONDS, _QUIET_SECONDS),
             )
+            if not response.ok:
+                response.close()
             if response.status_code == requests.codes.not_found:
                 raise SourceGone(f"There is no container {container[:12]}.")
             response.raise_for_status()
@@ -67,6 +78,10 @@ class DockerTelemetrySource:
             stats = self._api.stats(container, stream=False, one_shot=True)
             restarts = self._api.inspect_container(container).get("RestartCount")
         return read_usage(stats)._replace(restarts=restarts if isinstance(restarts, int) else None)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._api.close()
 
     def _watched(self, listed: Mapping[str, Any]) -> Watched:
         workload = str(listed["Labels"][self._label])

@@ -60,6 +60,11 @@ class Intake:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not all(map(self._has_room, self._held)), timeout)
 
+    def held_bytes(self) -> int:
+        """How much waits to be taken."""
+        with self._changed:
+            return self._sum
+
     def close(self) -> None:
         """Let everybody who waits go."""
         with self._changed:

@@ -26,7 +26,11 @@ _decode_responses = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
 class NewIncident(NamedTuple):
-    """What is to be opened. `what` names the thing that happened, the same each time."""
+    """What is to be opened. `what` names the thing that happened, the same each time.
+
+    `lasting` is true of a condition (a privilege, a changed file), which is found again and again: once it was closed
+    for a container it stays closed there. What happens anew (an exec, a program) is opened anew.
+    """
 
     container: RunningContainer
     rule: str
@@ -35,6 +39,7 @@ class NewIncident(NamedTuple):
     what: str
     evidence: dict[str, str]
     decision: str
+    lasting: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +91,8 @@ class Incidents:
             if row is None and self._store.count_open(tx, new.container.id, new.rule) >= MOST_OF_A_RULE:
                 new = new._replace(what="*", title=f"{new.title}, and more of the kind")
                 row = self._store.open_with(tx, new.fingerprint)
+            if row is None and new.lasting:
+                row = self._store.closed_with(tx, new.fingerprint)
             if row is not None:
                 return _incident(row), False
             identity = self._add(tx, new)

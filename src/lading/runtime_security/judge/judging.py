@@ -17,6 +17,7 @@ from lading.runtime_security.sense.watch import Allowed
 
 log = logging.getLogger(__name__)
 UNJUDGED: Final = "not-judged"
+_LASTING: Final = ("posture", "sensor", "file-written")
 _REMEMBERED: Final = 20_000
 _JUDGE_AGAIN_SECONDS: Final = 300.0
 
@@ -134,7 +135,14 @@ class RuntimeJudge:
         evidence = {key: _text(value) for key, value in event.detail.items()} | {"event": event.kind}
         evidence["rule title"] = violation.title
         new = NewIncident(
-            event.container, violation.rule, violation.severity, cut(violation.message), what, evidence, decision
+            container=event.container,
+            rule=violation.rule,
+            severity=violation.severity,
+            title=cut(violation.message),
+            what=what,
+            evidence=evidence,
+            decision=decision,
+            lasting=event.kind in _LASTING,
         )
         incident, opened = self._incidents.open(new)
         seen.times[incident.id] = before.get(incident.id, incident.times)

@@ -32,6 +32,7 @@ incidents: Final = sa.Table(
     sa.Column("resolution", sa.Text, nullable=False, server_default=""),
     sa.Column("responses", sa.LargeBinary, nullable=False, comment="JSON list of [action, outcome]"),
     sa.Index("ix_incidents_container", "container"),
+    sa.Index("ix_incidents_fingerprint", "fingerprint"),
     sa.Index("ix_incidents_workload", "workload"),
 )
 
@@ -50,6 +51,11 @@ class IncidentStore:
     def open_with(self, tx: Transaction, fingerprint: str) -> Any:
         """The open one with this fingerprint, or None."""
         return tx.execute(sa.select(incidents).where(incidents.c.open_fingerprint == fingerprint)).first()
+
+    def closed_with(self, tx: Transaction, fingerprint: str) -> Any:
+        """A closed one with this fingerprint, or None."""
+        query = sa.select(incidents).where(incidents.c.fingerprint == fingerprint, incidents.c.closed != "")
+        return tx.execute(query.limit(1)).first()
 
     def open_of(self, tx: Transaction, container: str) -> list[Any]:
         """The open ones of a container."""
