@@ -193,7 +193,7 @@ class Bases:
         upload, at = self._registry.start_upload(repository), 0
         with path.open("rb") as handle:
             while chunk := handle.read(_CHUNK):
-                at = self._registry.append(upload, chunk, at=at)
+                at = self._registry.append(repository, upload, chunk, at=at)
         self._registry.finish_upload(repository, upload, digest, visitor)
 
     def _refused(self, verdict: Verdict, telling: Telling) -> LadingError:

@@ -19,10 +19,14 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who proved who they are. `team` is the team that a robot works for; empty for people."""
+    """Somebody who proved who they are, and with what: two tokens of one principal may allow different things.
+
+    `team` is the team that a robot works for, and that owns what it pushes first; empty for people of several teams.
+    """
 
     principal: str
     team: str = ""
+    token: str = ""
 
 
 class Authenticator(Protocol):
