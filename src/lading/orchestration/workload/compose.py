@@ -1,7 +1,7 @@
 """Read Compose files: load, merge, interpolate, check against the public schema, and hand over to `services`.
 
-Keys that Lading cannot carry out are refused by name, never dropped silently. Source: the Compose specification; its
-JSON schema comes with check-jsonschema.
+Keys that Lading cannot carry out are refused by name, or reported when they change nothing about what runs; none is
+dropped silently. Source: the Compose specification; its JSON schema comes with check-jsonschema.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import jsonschema
-import yaml
 
-from lading.orchestration.errors import ComposeInvalid
 from lading.orchestration.workload.interpolate import interpolated
-from lading.orchestration.workload.services import read_service
+from lading.orchestration.workload.merging import merged
+from lading.orchestration.workload.place import Place
+from lading.orchestration.workload.services import Surroundings, read_service
 from lading.orchestration.workload.spec import Application, WorkloadSpec
+from lading.orchestration.workload.yaml_file import read_yaml
 
-MOST_BYTES: Final = 1 << 20
-MOST_ALIASES: Final = 200
-MOST_DEPTH: Final = 40
 FILE_NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_ENVIRONMENTS: Final = ("production", "development")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TOP_KEYS: Final = frozenset({"name", "version", "services", "volumes", "networks", "x-lading"})
+_TOP_KEYS: Final = ("name", "version", "services", "volumes", "networks")
+_OWN_KEYS: Final = ("team", "environment")
+_MOST_SERVICES: Final = 200
+_INSTEAD: Final = {
+    "include": "Give the files together instead.",
+    "configs": "Put configuration into the image or a volume.",
+    "secrets": "Pass a file in a volume, or an environment variable.",
+}
 
 
 def find_compose_file(directory: Path) -> Path | None:
@@ -48,172 +54,167 @@ def load_application(
         team: wins over the one in `x-lading`.
 
     Raises:
-        ComposeInvalid: names the file, the key and what would be right.
+        ComposeInvalid: names the file, the line, the key and what would be right.
     """
-    merged: dict[str, Any] = {}
-    for file in files:
-        merged = _merge(merged, _read(file))
-    shown = files[-1].name
-    document = interpolated(merged, variables)
-    _check_schema(document, shown)
-    _check_keys(document, shown)
+    read = [read_yaml(file) for file in files]
+    document: dict[str, Any] = {}
+    for item in read:
+        document = merged(document, item.document)
+    place = Place(read)
+    document = interpolated(document, variables)
+    _check_keys(document, place)
+    _check_schema(document, place)
     name = str(document.get("name") or _as_name(default_name))
     if _NAME.fullmatch(name) is None:
-        raise ComposeInvalid(f"{shown}: {name!r} is not an application name.", remedy="Use a-z, 0-9, _ and -.")
-    own = document.get("x-lading") or {}
-    environment = str(own.get("environment") or default_environment)
-    if environment not in ("production", "development"):
-        raise ComposeInvalid(f"{shown}: environment is {environment!r}.", remedy="Write production or development.")
-    owner = team or str(own.get("team") or "")
-    services = document.get("services") or {}
-    if not services:
-        raise ComposeInvalid(f"{shown}: there are no services.", remedy="Declare at least one under services.")
-    declared = tuple(sorted(document.get("volumes") or {}))
-    networks, internal = _networks(document, shown)
-    workloads = [
-        read_service(name, owner, service, body, declared, networks, files[-1].parent, shown)
-        for service, body in services.items()
-    ]
+        raise place.wrong("name", f"is {name!r}, which is no application name", "Use a-z, 0-9, _ and -.")
+    owner, environment = _own(document.get("x-lading") or {}, place.below("x-lading"))
+    volumes, (networks, internal) = _volumes(document, place), _networks(document, place)
+    around = Surroundings(name, team or owner, volumes, networks, files[-1].parent, variables)
+    workloads: list[WorkloadSpec] = []
+    reported: list[str] = []
+    for service, body in document["services"].items():
+        workload, notes = read_service(service, body or {}, around, place.below("services").key(service))
+        workloads.append(workload)
+        reported += notes
+    _check_ports(workloads, place)
     return Application(
         name=name,
-        team=owner,
-        environment=environment,
-        workloads=_in_start_order(workloads, shown),
-        volumes=declared,
+        team=team or owner,
+        environment=environment or default_environment,
+        workloads=_in_start_order(workloads, place),
+        volumes=volumes,
         networks=networks,
         internal_networks=internal,
+        not_carried_out=tuple(reported),
     )
-
-
-class _BoundedLoader(yaml.SafeLoader):
-    """Safe YAML without the two ways to make a small file huge: many aliases and deep nesting."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._aliases = 0
-        self._depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            self._aliases += 1
-            if self._aliases > MOST_ALIASES:
-                raise yaml.YAMLError(f"more than {MOST_ALIASES} aliases")
-        self._depth += 1
-        if self._depth > MOST_DEPTH:
-            raise yaml.YAMLError(f"nested deeper than {MOST_DEPTH} levels")
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        if len(text) > MOST_BYTES:
-            raise ComposeInvalid(f"{file.name} is larger than 1 MiB.")
-        document = yaml.load(text, _BoundedLoader)  # noqa: S506 - a SafeLoader with bounds
-    except (OSError, UnicodeDecodeError) as error:
-        raise ComposeInvalid(f"{file} cannot be read: {error}.") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        place = f":{where.line + 1}" if where is not None else ""
-        raise ComposeInvalid(f"{file.name}{place}: {getattr(error, 'problem', None) or error}.") from error
-    if not isinstance(document, dict):
-        raise ComposeInvalid(f"{file.name} is not a map of keys.", remedy="Begin it with services:")
-    for key in ("include", "configs", "secrets"):
-        if key in document:
-            raise ComposeInvalid(f"{file.name}: {key} is not supported.", remedy=_INSTEAD[key])
-    return document
-
-
-_INSTEAD: Final = {
-    "include": "Give the files together instead.",
-    "configs": "Put configuration into the image or a volume.",
-    "secrets": "Pass a file in a volume, or an environment variable.",
-}
-
-
-def _merge(base: Any, over: Any) -> Any:
-    """Maps merge by key, lists are added to, everything else is replaced (Compose specification, "Merge")."""
-    if isinstance(base, dict) and isinstance(over, dict):
-        merged = dict(base)
-        for key, value in over.items():
-            replaces = key in ("command", "entrypoint", "test")
-            merged[key] = _merge(base[key], value) if key in base and not replaces else value
-        return merged
-    if isinstance(base, list) and isinstance(over, list):
-        return base + [item for item in over if item not in base]
-    return over
 
 
 @cache
-def _validator() -> jsonschema.Draft7Validator:
+def _schema() -> dict[str, Any]:
     text = (
         importlib.resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
     )
-    return jsonschema.Draft7Validator(json.loads(text))
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
-def _check_schema(document: dict[str, Any], shown: str) -> None:
-    found = jsonschema.exceptions.best_match(_validator().iter_errors(_plain(document)))
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(_schema())
+
+
+def _check_keys(document: dict[str, Any], place: Place) -> None:
+    for key in document:
+        if key not in _TOP_KEYS and not key.startswith("x-"):
+            close = difflib.get_close_matches(key, _TOP_KEYS, 1)
+            remedy = f"Did you mean {close[0]!r}?" if close else "Remove it."
+            raise place.wrong(key, "is not supported", _INSTEAD.get(key, remedy))
+    services = document.get("services")
+    if not services or not isinstance(services, dict):
+        raise place.wrong("", "has no services", "Declare at least one under services.")
+    if len(services) > _MOST_SERVICES:
+        raise place.wrong("services", f"has more than {_MOST_SERVICES}", "Split the application.")
+
+
+def _check_schema(document: dict[str, Any], place: Place) -> None:
+    found = jsonschema.exceptions.best_match(_validator().iter_errors(document))
     if found is None:
         return
-    place = ".".join(str(part) for part in found.absolute_path) or "the top"
-    raise ComposeInvalid(f"{shown}: {place}: {found.message[:300]}.", remedy=_suggestion(found))
+    where, path = place, tuple(found.absolute_path)
+    for part in path:
+        where = where.below(part) if isinstance(part, int) else where.key(str(part))
+    what = f"is not what the Compose specification has there: {found.message[:300]}"
+    unknown = _unknown_key(found)
+    if unknown:
+        raise where.key(unknown).wrong("", "is unknown to the Compose specification", _suggestion(found, unknown))
+    raise where.wrong("", what, "See the Compose specification for what belongs there.")
 
 
-def _plain(value: Any) -> Any:
-    """The document as JSON has it: YAML's dates and keys that are no texts become texts."""
-    return json.loads(json.dumps(value, default=str))
+def _unknown_key(error: jsonschema.ValidationError) -> str:
+    if error.validator not in ("additionalProperties", "unevaluatedProperties") or not isinstance(error.instance, dict):
+        return ""
+    quoted = re.findall(r"'([^']+)'", error.message)
+    return next((name for name in quoted if name in error.instance), "")
 
 
-def _suggestion(error: jsonschema.ValidationError) -> str:
-    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
-        return "See the Compose specification for what belongs there."
-    known = list(error.schema.get("properties", {})) if isinstance(error.schema, dict) else []
-    for key in error.instance:
-        if key not in known and (close := difflib.get_close_matches(str(key), known, 1)):
-            return f"Did you mean {close[0]!r} instead of {key!r}?"
-    return f"Known keys are: {', '.join(sorted(known))}."
+def _suggestion(error: jsonschema.ValidationError, unknown: str) -> str:
+    known = _known_keys(error.schema)
+    close = difflib.get_close_matches(unknown, known, 1)
+    return f"Did you mean {close[0]!r}?" if close else "Remove it, or begin its name with x- to keep it as a note."
 
 
-def _check_keys(document: dict[str, Any], shown: str) -> None:
-    for key in document:
-        if key not in _TOP_KEYS and not str(key).startswith("x-"):
-            raise ComposeInvalid(f"{shown}: {key} is not supported.", remedy="Remove it.")
+def _known_keys(schema: Any) -> list[str]:
+    """The properties of a schema and of those it refers to, one level deep."""
+    if not isinstance(schema, dict):
+        return []
+    found = list(schema.get("properties", {}))
+    for part in (*schema.get("allOf", ()), *([schema] if "$ref" in schema else [])):
+        if "$ref" in part:
+            name = str(part["$ref"]).rpartition("/")[2]
+            found += list(_schema().get("$defs", {}).get(name, {}).get("properties", {}))
+    return found
 
 
-def _networks(document: dict[str, Any], shown: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _own(said: dict[str, Any], place: Place) -> tuple[str, str]:
+    if not isinstance(said, dict):
+        raise place.wrong("", "is not a map", "Write x-lading: {team: NAME}.")
+    for key in said:
+        if key not in _OWN_KEYS:
+            raise place.wrong(key, "is unknown", f"Keys are {' and '.join(_OWN_KEYS)}.")
+    environment = str(said.get("environment") or "")
+    if environment not in ("", *_ENVIRONMENTS):
+        raise place.wrong("environment", f"is {environment!r}", f"Write {' or '.join(_ENVIRONMENTS)}.")
+    return str(said.get("team") or ""), environment
+
+
+def _volumes(document: dict[str, Any], place: Place) -> tuple[str, ...]:
+    declared = document.get("volumes") or {}
+    for name, body in declared.items():
+        for key, value in (body or {}).items():
+            if (key, value) != ("driver", "local"):
+                raise place.below("volumes").key(name).wrong(key, "is not supported", "Remove it.")
+    return tuple(sorted(declared))
+
+
+def _networks(document: dict[str, Any], place: Place) -> tuple[tuple[str, ...], tuple[str, ...]]:
     declared = document.get("networks") or {}
     internal = []
     for name, body in declared.items():
-        for key in body or {}:
-            if key == "internal":
-                if body[key]:
-                    internal.append(name)
-            elif key != "driver" or body[key] != "bridge":
-                raise ComposeInvalid(f"{shown}: networks.{name}.{key} is not supported.", remedy="Remove it.")
+        for key, value in (body or {}).items():
+            if key == "internal" and isinstance(value, bool):
+                internal += [name] if value else []
+            elif (key, value) != ("driver", "bridge"):
+                raise place.below("networks").key(name).wrong(key, "is not supported", "Remove it.")
     return tuple(sorted({"default", *declared})), tuple(sorted(internal))
 
 
+def _check_ports(workloads: Sequence[WorkloadSpec], place: Place) -> None:
+    taken: dict[tuple[str, int, str], str] = {}
+    for spec in workloads:
+        for port in spec.ports:
+            key = (port.host_address, port.host_port, port.protocol)
+            if key in taken:
+                where = place.below("services").key(spec.service)
+                raise where.wrong("ports", f"publishes {port.host_port} like {taken[key]}", "Choose another port.")
+            taken[key] = spec.service
+
+
 def _as_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_") or "application"
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:63] or "application"
 
 
-def _in_start_order(workloads: list[WorkloadSpec], shown: str) -> tuple[WorkloadSpec, ...]:
+def _in_start_order(workloads: Sequence[WorkloadSpec], place: Place) -> tuple[WorkloadSpec, ...]:
     by_service = {item.service: item for item in workloads}
     ordered: dict[str, WorkloadSpec] = {}
 
     def visit(service: str, path: tuple[str, ...]) -> None:
-        if service in path:
-            raise ComposeInvalid(
-                f"{shown}: services depend on each other in a circle: {' -> '.join((*path, service))}."
-            )
         if service in ordered:
             return
+        where = place.below("services").key(path[-1] if path else service)
+        if service in path:
+            raise where.wrong("depends_on", f"goes in a circle: {' -> '.join((*path, service))}", "Break it.")
         if service not in by_service:
-            raise ComposeInvalid(f"{shown}: {path[-1]} depends on {service}, which is no service.")
+            raise where.wrong("depends_on", f"names {service}, which is no service", "Declare it, or remove it.")
         for dependency in by_service[service].depends_on:
             visit(dependency, (*path, service))
         ordered[service] = by_service[service]

@@ -4,113 +4,151 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from lading.orchestration.errors import ComposeInvalid
-from lading.orchestration.workload.quantities import read_bytes, read_seconds
-from lading.orchestration.workload.spec import (
-    DEFAULT_MEMORY,
-    DEFAULT_PIDS,
-    BuildSource,
-    Health,
-    Mount,
-    Port,
-    WorkloadSpec,
-)
+from lading.orchestration.workload.place import Place
+from lading.orchestration.workload.quantities import read_bytes, read_decimal, read_flag, read_number, read_seconds
+from lading.orchestration.workload.reach import read_mounts, read_networks, read_ports
+from lading.orchestration.workload.spec import DEFAULT_MEMORY, DEFAULT_PIDS, BuildSource, Health, WorkloadSpec
 
 _HONOURED: Final = frozenset({
-    "build", "cap_add", "cap_drop", "command", "container_name", "cpus", "depends_on", "deploy", "entrypoint",
-    "environment", "env_file", "expose", "healthcheck", "hostname", "image", "init", "labels", "mem_limit",
-    "network_mode", "networks", "pid", "pids_limit", "ports", "privileged", "read_only", "restart", "security_opt",
-    "stop_grace_period", "stop_signal", "tmpfs", "user", "volumes", "working_dir", "scale", "logging", "pull_policy",
+    "build", "cap_add", "cap_drop", "command", "cpus", "depends_on", "deploy", "entrypoint", "environment", "env_file",
+    "expose", "extra_hosts", "healthcheck", "hostname", "image", "init", "labels", "mem_limit", "network_mode",
+    "networks", "pid", "pids_limit", "ports", "privileged", "read_only", "restart", "scale", "security_opt",
+    "stop_grace_period", "stop_signal", "tmpfs", "user", "volumes", "working_dir",
 })  # fmt: skip
-_ROOT: Final = frozenset({"root", "0"})
-_RESTARTS: Final = frozenset({"no", "always", "on-failure", "unless-stopped"})
+# Keys that change nothing about what runs: they are reported, not carried out.
+_REPORTED: Final = {
+    "container_name": "containers are named after application, service and specification",
+    "logging": "logs are taken by Lading",
+    "pull_policy": "images are pulled by digest, once",
+}
+_ROOT: Final = re.compile(r"root|0+")
+_RESTART: Final = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]{1,4})?")
 _SERVICE: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+_CAPABILITY: Final = re.compile(r"[A-Z_]{2,40}")
+_CONDITIONS: Final = ("service_started", "service_healthy")
+_TESTS: Final = ("NONE", "CMD", "CMD-SHELL")
+_MOST_REPLICAS: Final = 100
+_MOST_ENV_BYTES: Final = 1 << 20
+
+
+class Surroundings:
+    """What a service may refer to: its application, declared volumes and networks, files and variables."""
+
+    def __init__(
+        self, application: str, team: str, volumes: Sequence[str], networks: Sequence[str], directory: Path,
+        variables: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.application = application
+        self.team = team
+        self.volumes = tuple(volumes)
+        self.networks = tuple(networks)
+        self.directory = directory
+        self.variables = variables
 
 
 def read_service(
-    application: str, team: str, service: str, body: dict[str, Any], volumes: tuple[str, ...],
-    networks: tuple[str, ...], directory: Path, shown: str,
-) -> WorkloadSpec:  # fmt: skip
-    """The workload that a service describes.
+    service: str, body: Mapping[str, Any], around: Surroundings, place: Place
+) -> tuple[WorkloadSpec, tuple[str, ...]]:
+    """The workload that a service describes, and what of it is known but not carried out, in words.
 
     Raises:
-        ComposeInvalid: names the key, and what would be right.
+        ComposeInvalid: names the file, line and key, and what would be right.
     """
-    return _Reader(application, team, service, body or {}, volumes, networks, directory, shown).read()
+    reader = _Reader(service, body, around, place)
+    return reader.read(), tuple(reader.reported)
 
 
 class _Reader:
-    def __init__(
-        self, application: str, team: str, service: str, body: dict[str, Any], volumes: tuple[str, ...],
-        networks: tuple[str, ...], directory: Path, shown: str,
-    ) -> None:  # fmt: skip
-        self._application, self._team, self._service, self._body = application, team, service, body
-        self._volumes, self._networks, self._directory = volumes, networks, directory
-        self._where = f"{shown}: services.{service}"
+    def __init__(self, service: str, body: Mapping[str, Any], around: Surroundings, place: Place) -> None:
+        self._service, self._body, self._around, self._place = service, body, around, place
         self._relaxed: list[str] = []
+        self.reported: list[str] = []
 
     def read(self) -> WorkloadSpec:
-        if _SERVICE.fullmatch(self._service) is None:
-            raise self._wrong("", "is not a service name", "Use letters, digits, _ . and -.")
-        for key in self._body:
-            if key not in _HONOURED and not str(key).startswith("x-"):
-                raise self._wrong(key, "is not supported", "Remove it, or say the same another way.")
-        if not self._body.get("image") and not self._body.get("build"):
-            raise self._wrong("", "has neither image nor build", "Say which image to run, or where its source is.")
+        self._check_keys()
+        body, place = self._body, self._place
         deploy, limits = self._deploy()
+        mounts = read_mounts(body, self._around.volumes, place)
         security = self._security()
-        return WorkloadSpec(
-            application=self._application,
+        self._relaxed += [f"host path: {mount.source}" for mount in mounts if mount.kind == "bind"]
+        spec = WorkloadSpec(
+            application=self._around.application,
             service=self._service,
-            team=self._team,
-            image=str(self._body.get("image") or ""),
+            team=self._around.team,
+            image=str(body.get("image") or ""),
             build=self._build(),
             command=self._command("command"),
             entrypoint=self._command("entrypoint"),
             environment=self._environment(),
-            working_dir=str(self._body.get("working_dir") or ""),
+            working_dir=str(body.get("working_dir") or ""),
             memory=self._memory(limits),
-            cpus=float(limits.get("cpus") or self._body.get("cpus") or 0),
+            cpus=read_decimal(limits.get("cpus", body.get("cpus")), 0.0, str(place.below("cpus"))),
             pids=self._pids(limits),
-            mounts=self._mounts(),
-            ports=self._ports(),
-            networks=self._networks_of(),
+            mounts=mounts,
+            ports=read_ports(body.get("ports") or (), place),
+            networks=read_networks(body, self._around.networks, place),
             health=self._health(),
-            replicas=int(deploy.get("replicas") or self._body.get("scale") or 1),
+            replicas=self._number("scale", deploy.get("replicas", body.get("scale")), 1, most=_MOST_REPLICAS),
             restart=self._restart(),
-            stop_grace=read_seconds(self._body.get("stop_grace_period"), 10.0, f"{self._where}.stop_grace_period"),
-            stop_signal=str(self._body.get("stop_signal") or ""),
-            depends_on=tuple(sorted(self._body.get("depends_on") or ())),
-            labels=_map(self._body.get("labels")),
-            hostname=str(self._body.get("hostname") or ""),
-            init=bool(self._body.get("init", True)),
+            stop_grace=read_seconds(body.get("stop_grace_period"), 10.0, str(place.below("stop_grace_period"))),
+            stop_signal=str(body.get("stop_signal") or ""),
+            depends_on=self._depends_on(),
+            labels=self._labels(),
+            hostname=str(body.get("hostname") or ""),
+            extra_hosts=tuple(sorted(f"{name}:{host}" for name, host in read_map(body.get("extra_hosts")).items())),
+            init=self._flag("init", True),
             **security,
             relaxations=tuple(self._relaxed),
         )
+        self._check_together(spec)
+        return spec
+
+    def _check_keys(self) -> None:
+        if _SERVICE.fullmatch(self._service) is None:
+            raise self._wrong("", "is not a service name", "Use letters, digits, _ . and -.")
+        for key in self._body:
+            if key in _REPORTED:
+                self._report(key, _REPORTED[key])
+            elif key not in _HONOURED and not key.startswith("x-"):
+                raise self._wrong(key, "is not supported", "Remove it, or say the same another way.")
+        if not self._body.get("image") and not self._body.get("build"):
+            raise self._wrong("", "has neither image nor build", "Say which image to run, or where its source is.")
+
+    def _check_together(self, spec: WorkloadSpec) -> None:
+        if spec.ports and not spec.networks:
+            raise self._wrong("ports", "cannot be published without a network of its own", "Remove one of the two.")
+        if spec.replicas > 1 and spec.stops_first:
+            raise self._wrong(
+                "deploy.replicas",
+                "is more than one, but two of it would share a writable volume or a port of the node",
+                "Run one, mount the volume read-only, or publish TCP ports only.",
+            )
 
     # Privileges
 
     def _security(self) -> dict[str, Any]:
         body = self._body
-        user = str(body.get("user") or "")
-        if user.partition(":")[0] in _ROOT:
+        user = str(body["user"]) if body.get("user") is not None else ""
+        if _ROOT.fullmatch(user.partition(":")[0]):
             self._relaxed.append(f"user: {user}")
-        read_only = bool(body.get("read_only", True))
-        if not read_only:
-            self._relaxed.append("read_only: false")
-        privileged = bool(body.get("privileged", False))
-        if privileged:
-            self._relaxed.append("privileged: true")
-        capabilities = tuple(sorted(str(item).upper().removeprefix("CAP_") for item in body.get("cap_add") or ()))
+        read_only, privileged = self._flag("read_only", True), self._flag("privileged", False)
+        self._relaxed += [] if read_only else ["read_only: false"]
+        self._relaxed += ["privileged: true"] if privileged else []
+        capabilities = tuple(sorted({str(item).upper().removeprefix("CAP_") for item in body.get("cap_add") or ()}))
+        for name in capabilities:
+            if _CAPABILITY.fullmatch(name) is None:
+                raise self._wrong("cap_add", f"has {name!r}, which is no capability", "Write NET_BIND_SERVICE.")
         self._relaxed += [f"cap_add: {name}" for name in capabilities]
-        host_network, host_pid = body.get("network_mode") == "host", body.get("pid") == "host"
         if body.get("network_mode") not in (None, "host", "none"):
             raise self._wrong("network_mode", "is not supported", "Use networks, host or none.")
         if body.get("pid") not in (None, "host"):
             raise self._wrong("pid", "is not supported", "Remove it, or write host.")
+        host_network, host_pid = body.get("network_mode") == "host", body.get("pid") == "host"
         self._relaxed += ["network_mode: host"] if host_network else []
         self._relaxed += ["pid: host"] if host_pid else []
         return {
@@ -128,22 +166,22 @@ class _Reader:
         for option in self._body.get("security_opt") or ():
             name, _, value = str(option).replace("=", ":").partition(":")
             if name != "no-new-privileges":
-                raise self._wrong("security_opt", f"{option!r} is not supported", "Remove it.")
-            kept = value not in ("false", "0")
+                raise self._wrong("security_opt", f"has {option!r}, which is not supported", "Remove it.")
+            kept = read_flag(value or None, True, str(self._place.below("security_opt")))
         if not kept:
             self._relaxed.append("security_opt: no-new-privileges:false")
         return kept
 
-    def _memory(self, limits: dict[str, Any]) -> int:
-        said = limits.get("memory") or self._body.get("mem_limit")
-        memory = read_bytes(said, DEFAULT_MEMORY, f"{self._where}.mem_limit")
+    def _memory(self, limits: Mapping[str, Any]) -> int:
+        said = limits.get("memory", self._body.get("mem_limit"))
+        memory = read_bytes(said, DEFAULT_MEMORY, str(self._place.below("mem_limit")))
         if memory <= 0:
             self._relaxed.append("mem_limit: none")
         return max(memory, 0)
 
-    def _pids(self, limits: dict[str, Any]) -> int:
+    def _pids(self, limits: Mapping[str, Any]) -> int:
         said = limits.get("pids", self._body.get("pids_limit"))
-        pids = DEFAULT_PIDS if said is None else int(said)
+        pids = read_number(said, DEFAULT_PIDS, str(self._place.below("pids_limit")), least=-1, most=4_194_304)
         if pids <= 0:
             self._relaxed.append("pids_limit: none")
         return max(pids, 0)
@@ -158,142 +196,136 @@ class _Reader:
         for key in body:
             if key not in ("context", "dockerfile", "target", "args"):
                 raise self._wrong(f"build.{key}", "is not supported", "Keep to context, dockerfile, target and args.")
-        context = str(body.get("context") or ".")
-        if "://" in context or context.startswith(("/", "git@")) or ".." in Path(context).parts:
-            raise self._wrong(
-                "build.context", f"{context!r} lies outside the source", "Use a directory below the file."
-            )
         return BuildSource(
-            context=context,
-            dockerfile=str(body.get("dockerfile") or "Dockerfile"),
+            context=self._inside("context", str(body.get("context") or ".")),
+            dockerfile=self._inside("dockerfile", str(body.get("dockerfile") or "Dockerfile")),
             target=str(body.get("target") or ""),
-            arguments=_map(body.get("args")),
+            arguments=read_map(body.get("args"), self._around.variables),
         )
+
+    def _inside(self, key: str, path: str) -> str:
+        if "://" in path or path.startswith(("/", "git@", "~")) or ".." in PurePosixPath(path).parts or "\0" in path:
+            raise self._wrong(f"build.{key}", f"is {path!r}, outside the source", "Name a path below the file.")
+        return path
 
     def _command(self, key: str) -> tuple[str, ...] | None:
         said = self._body.get(key)
         if said is None:
             return None
-        return tuple(shlex.split(said)) if isinstance(said, str) else tuple(str(part) for part in said)
+        try:
+            return tuple(shlex.split(said)) if isinstance(said, str) else tuple(str(part) for part in said)
+        except ValueError as error:
+            raise self._wrong(key, f"cannot be split into words: {error}", "Write it as a list.") from error
 
     def _environment(self) -> dict[str, str]:
         found: dict[str, str] = {}
         files = self._body.get("env_file") or []
         for item in [files] if isinstance(files, str | dict) else files:
-            found |= self._env_file(item["path"] if isinstance(item, dict) else item)
-        return found | _map(self._body.get("environment"))
+            found |= self._env_file(item if isinstance(item, dict) else {"path": item})
+        return found | read_map(self._body.get("environment"), self._around.variables)
 
-    def _env_file(self, name: str) -> dict[str, str]:
-        path = (self._directory / name).resolve()
-        if not path.is_relative_to(self._directory.resolve()) or not path.is_file():
-            raise self._wrong("env_file", f"{name!r} is no file of the source", "Put it beside the Compose file.")
-        lines = path.read_text(encoding="utf-8").splitlines()
+    def _env_file(self, item: Mapping[str, Any]) -> dict[str, str]:
+        directory = self._around.directory.resolve()
+        path = (directory / str(item["path"])).resolve()
+        if not path.is_relative_to(directory) or not path.is_file():
+            if path.is_relative_to(directory) and not read_flag(item.get("required"), True, str(self._place)):
+                return {}
+            raise self._wrong("env_file", f"has {item['path']!r}, no file of the source", "Put it beside this file.")
+        if path.stat().st_size > _MOST_ENV_BYTES:
+            raise self._wrong("env_file", f"has {item['path']!r}, larger than 1 MiB", "Make it smaller.")
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._wrong("env_file", f"has {item['path']!r}, which cannot be read: {error}", "Mend it.") from error
         pairs = [line.partition("=") for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        return {key.strip(): value.strip().strip("'\"") for key, _, value in pairs}
+        return {key.removeprefix("export ").strip(): value.strip().strip("'\"") for key, _, value in pairs}
 
     def _deploy(self) -> tuple[dict[str, Any], dict[str, Any]]:
         deploy = dict(self._body.get("deploy") or {})
         for key in deploy:
-            if key not in ("replicas", "resources", "update_config", "restart_policy"):
-                raise self._wrong(f"deploy.{key}", "is not supported", "Remove it.")
-        return deploy, dict((deploy.get("resources") or {}).get("limits") or {})
+            if key in ("update_config", "rollback_config"):
+                self._report(f"deploy.{key}", "a new version replaces the old one when it is healthy")
+            elif key not in ("replicas", "resources"):
+                raise self._wrong(f"deploy.{key}", "is not supported", "Remove it, or say the same another way.")
+        resources = dict(deploy.get("resources") or {})
+        if "reservations" in resources:
+            self._report("deploy.resources.reservations", "one node has nothing to reserve on")
+        limits = dict(resources.get("limits") or {})
+        for key in limits:
+            if key not in ("cpus", "memory", "pids"):
+                raise self._wrong(f"deploy.resources.limits.{key}", "is not supported", "Remove it.")
+        return deploy, limits
+
+    def _depends_on(self) -> tuple[str, ...]:
+        said = self._body.get("depends_on") or ()
+        for service, how in said.items() if isinstance(said, dict) else ():
+            condition = (how or {}).get("condition", "service_started")
+            if condition not in _CONDITIONS:
+                raise self._wrong(f"depends_on.{service}", f"waits for {condition}", f"Use {' or '.join(_CONDITIONS)}.")
+        return tuple(sorted(said))
+
+    def _labels(self) -> dict[str, str]:
+        labels = read_map(self._body.get("labels"))
+        for name in labels:
+            if name == "lading" or name.startswith("lading."):
+                raise self._wrong("labels", f"has {name}, a name that Lading keeps for itself", "Choose another.")
+        return labels
 
     def _restart(self) -> str:
-        said = self._body.get("restart", "unless-stopped")
-        restart = "no" if said is False else str(said)
-        if restart.partition(":")[0] not in _RESTARTS:
-            raise self._wrong("restart", f"{restart!r} is unknown", f"Use one of {', '.join(sorted(_RESTARTS))}.")
+        said = self._body.get("restart")
+        restart = "unless-stopped" if said is None else "no" if said is False else str(said)
+        if _RESTART.fullmatch(restart) is None:
+            raise self._wrong("restart", f"is {restart!r}", "Use no, always, unless-stopped or on-failure[:TIMES].")
         return restart
 
     def _health(self) -> Health | None:
         said = self._body.get("healthcheck")
-        if not said or said.get("disable") or said.get("test") in (["NONE"], None):
+        if not said:
             return None
-        test = said["test"]
-        command = ("CMD-SHELL", test) if isinstance(test, str) else tuple(str(part) for part in test)
-        where = f"{self._where}.healthcheck"
+        place = self._place.below("healthcheck")
+        for key in said:
+            if key == "start_interval":
+                self._report(f"healthcheck.{key}", "interval counts from the start")
+        if read_flag(said.get("disable"), False, str(place.below("disable"))):
+            return Health(test=("NONE",))
+        test = said.get("test")
+        command = ("CMD-SHELL", test) if isinstance(test, str) else tuple(str(part) for part in test or ())
+        if not command or command[0] not in _TESTS or (command[0] != "NONE" and len(command) < 2):
+            raise self._wrong("healthcheck.test", "is no health check", 'Write ["CMD", "program", "argument"].')
         return Health(
             test=command,
-            interval=read_seconds(said.get("interval"), 10.0, f"{where}.interval"),
-            timeout=read_seconds(said.get("timeout"), 5.0, f"{where}.timeout"),
-            retries=int(said.get("retries") or 3),
-            start_period=read_seconds(said.get("start_period"), 0.0, f"{where}.start_period"),
+            interval=read_seconds(said.get("interval"), 10.0, str(place.below("interval"))),
+            timeout=read_seconds(said.get("timeout"), 5.0, str(place.below("timeout"))),
+            retries=read_number(said.get("retries"), 3, str(place.below("retries")), least=1, most=1000),
+            start_period=read_seconds(said.get("start_period"), 0.0, str(place.below("start_period"))),
         )
 
-    # What it reaches
+    # Small things
 
-    def _mounts(self) -> tuple[Mount, ...]:
-        mounts = [self._mount(item) for item in self._body.get("volumes") or ()]
-        tmpfs = self._body.get("tmpfs") or []
-        for item in [tmpfs] if isinstance(tmpfs, str) else tmpfs:
-            target, _, options = str(item).partition(":")
-            size = re.search(r"size=(\w+)", options)
-            mounts.append(
-                Mount(kind="tmpfs", target=target, size=read_bytes(size[1] if size else None, 0, self._where))
-            )
-        if not any(mount.target == "/tmp" for mount in mounts):  # noqa: S108 - a path in the container
-            mounts.append(Mount(kind="tmpfs", target="/tmp", size=64 << 20))  # noqa: S108
-        return tuple(mounts)
+    def _flag(self, key: str, default: bool) -> bool:
+        return read_flag(self._body.get(key), default, str(self._place.below(key)))
 
-    def _mount(self, item: str | dict[str, Any]) -> Mount:
-        if isinstance(item, str):
-            parts = item.split(":")
-            source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
-            body = {"source": source, "target": target, "read_only": "ro" in parts[2:3] or "ro" in ",".join(parts[2:])}
-            body["type"] = "bind" if source.startswith((".", "/", "~")) else "volume"
-        else:
-            body = item
-        kind, source, target = str(body.get("type")), str(body.get("source") or ""), str(body.get("target") or "")
-        if kind not in ("volume", "bind", "tmpfs") or not target.startswith("/"):
-            raise self._wrong("volumes", f"{item!r} is not supported", "Write VOLUME:/PATH, HOST_PATH:/PATH or tmpfs.")
-        if kind == "volume" and source not in self._volumes:
-            raise self._wrong(
-                "volumes", f"{source or 'an anonymous volume'} is not declared", "Declare it under volumes."
-            )
-        if kind == "bind":
-            source = str(Path(source).expanduser() if source.startswith(("/", "~")) else self._directory / source)
-            self._relaxed.append(f"host path: {source}")
-        return Mount(kind=kind, source=source, target=target, read_only=bool(body.get("read_only")))
+    def _number(self, key: str, said: Any, default: int, *, most: int) -> int:
+        return read_number(said, default, str(self._place.below(key)), least=0, most=most)
 
-    def _ports(self) -> tuple[Port, ...]:
-        return tuple(self._port(item) for item in self._body.get("ports") or ())
-
-    def _port(self, item: str | int | dict[str, Any]) -> Port:
-        if isinstance(item, dict):
-            address, host = str(item.get("host_ip") or "127.0.0.1"), str(item.get("published") or "")
-            inside, protocol = str(item.get("target") or ""), str(item.get("protocol") or "tcp")
-        else:
-            text, _, protocol = str(item).partition("/")
-            *before, inside = text.rsplit(":", 2) if text.count(":") > 1 else text.split(":")
-            host = before[-1] if before else ""
-            address = before[0] if len(before) > 1 else "127.0.0.1"
-        if not (host.isdigit() and inside.isdigit() and 0 < int(host) < 65536 and 0 < int(inside) < 65536):
-            raise self._wrong("ports", f"{item!r} is not supported", "Write [ADDRESS:]HOST_PORT:CONTAINER_PORT.")
-        return Port(container_port=int(inside), host_port=int(host), host_address=address, protocol=protocol or "tcp")
-
-    def _networks_of(self) -> tuple[str, ...]:
-        if self._body.get("network_mode") == "none":
-            return ()
-        said = self._body.get("networks") or ["default"]
-        if isinstance(said, dict) and any(said.values()):
-            raise self._wrong("networks", "options of a network are not supported", "List names only.")
-        for name in said:
-            if name not in self._networks:
-                raise self._wrong("networks", f"{name!r} is not declared", "Declare it under networks.")
-        return tuple(sorted(said))
+    def _report(self, key: str, why: str) -> None:
+        self.reported.append(f"services.{self._service}.{key} is not carried out: {why}")
 
     def _wrong(self, key: str, what: str, remedy: str) -> ComposeInvalid:
-        place = f"{self._where}.{key}" if key else self._where
-        return ComposeInvalid(f"{place} {what}.", remedy=remedy)
+        return self._place.wrong(key, what, remedy)
 
 
-def _map(said: Any) -> dict[str, str]:
-    """A map, or a list of KEY=VALUE, as a map of texts; keys without a value are empty."""
-    if said is None:
+def read_map(said: Any, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A map, or a list of KEY=VALUE, as a map of texts. A key without a value takes that of the variable, or goes."""
+    if not said:
         return {}
     if isinstance(said, dict):
-        return {str(key): "" if value is None else _text(value) for key, value in said.items()}
-    return {key: value for key, _, value in (str(item).partition("=") for item in said)}
+        pairs = [(str(key), None if value is None else _text(value)) for key, value in said.items()]
+    else:
+        split = [re.split("[=:]" if "=" not in str(item) else "=", str(item), maxsplit=1) for item in said]
+        pairs = [(parts[0], parts[1] if len(parts) > 1 else None) for parts in split]
+    known = variables or {}
+    return {key: text for key, value in pairs if (text := known.get(key) if value is None else value) is not None}
 
 
 def _text(value: Any) -> str:

@@ -38,7 +38,8 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """A health check, times in seconds. `test` is a command as an argument list or one element for a shell."""
+    """A health check, times in seconds. `test` is `CMD` and arguments, `CMD-SHELL` and one text, or `NONE`: even the
+    check of the image is off."""
 
     test: tuple[str, ...]
     interval: float = 10.0
@@ -89,6 +90,7 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     hostname: str = ""
+    extra_hosts: tuple[str, ...] = ()
     init: bool = True
     relaxations: tuple[str, ...] = ()
 
@@ -101,6 +103,11 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_data(self) -> bool:
         """Whether it writes to a named volume: two of it must not run at once."""
         return any(mount.kind == "volume" and not mount.read_only for mount in self.mounts)
+
+    @property
+    def checks_health(self) -> bool:
+        """Whether the specification has a health check; without one, the image may still have its own."""
+        return self.health is not None and self.health.test[0] != "NONE"
 
     @property
     def publishes_itself(self) -> bool:
@@ -139,13 +146,13 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
             "host_network": self.host_network,
             "host_pid": self.host_pid,
             "ports": [f"{port.host_address}:{port.host_port}" for port in self.ports],
-            "health": self.health is not None,
+            "health": self.checks_health,
             "relaxations": list(self.relaxations),
         }
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
-    """Workloads that belong together, in the order they start."""
+    """Workloads that belong together, in the order they start. `not_carried_out` says which keys were only read."""
 
     name: str
     team: str
@@ -154,6 +161,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ("default",)
     internal_networks: tuple[str, ...] = ()
+    not_carried_out: tuple[str, ...] = ()
 
     def workload(self, service: str) -> WorkloadSpec | None:
         """The workload of a service."""

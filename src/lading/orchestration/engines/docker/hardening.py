@@ -38,6 +38,8 @@ def host_options(spec: WorkloadSpec) -> dict[str, Any]:
         options["network_mode"] = "none"
     else:
         options["network_mode"] = network_name(spec.application, spec.networks[0])
+    if spec.extra_hosts:
+        options["extra_hosts"] = list(spec.extra_hosts)
     if spec.host_pid:
         options["pid_mode"] = "host"
     return options

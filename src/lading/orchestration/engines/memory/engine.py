@@ -60,8 +60,8 @@ class MemoryEngine:
         if name in self._containers:
             raise OrchestrationError(f"There is a container {name} already.")
         self._made += 1
-        health = "" if spec.health is None else "unhealthy" if image in self.broken else "healthy"
-        ended = image in self.broken and spec.health is None
+        health = "" if not spec.checks_health else "unhealthy" if image in self.broken else "healthy"
+        ended = image in self.broken and not health
         self._containers[name] = Observed(
             id=f"{self._made:064x}",
             name=name,
