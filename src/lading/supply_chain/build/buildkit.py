@@ -25,6 +25,7 @@ from typing import Final
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, Progress, Step
+from lading.supply_chain.build.dockerfile import Dockerfile
 from lading.supply_chain.build.errors import BuildArgumentInvalid, BuilderUnavailable, BuildFailed
 
 _BUILD_SECONDS: Final = 3_600
@@ -34,7 +35,6 @@ _STEP: Final = re.compile(r"\[.*?\d+/\d+\] .+")
 _FROM_STEP: Final = re.compile(r"\[[^\]]*\] FROM ")
 _DONE: Final = re.compile(r"DONE (?P<seconds>[\d.]+)s")
 _PUSHED: Final = re.compile(r"digest: (?P<digest>sha256:[0-9a-f]{64})")
-_DOCKERFILE_LINE: Final = re.compile(r"Dockerfile[^:\s]*:(?P<line>\d+)")
 _ARGUMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}")
 _CLIENT_VARIABLES: Final = frozenset({"PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "GODEBUG"})
 _LOST: Final = (
@@ -84,8 +84,8 @@ class BuildKit:
         pushed: dict[str, Digest] = {}
         with self._prepared(request, credentials) as (configuration, dockerfile):
             environment = self._environment(configuration) | _by_environment(request.arguments)
-            run = _Run(self._client, environment, progress)
-            quiet = _Run(self._client, environment, lambda _text: None)
+            run = _Run(self._client, environment, request.dockerfile, progress)
+            quiet = _Run(self._client, environment, request.dockerfile, lambda _text: None)
             run.build(self._arguments(request, dockerfile, request.image, request.target, cache))
             for name, reference in zip(stages, cache, strict=False):
                 quiet.build(self._arguments(request, dockerfile, reference, name, cache))
@@ -150,11 +150,13 @@ class BuildKit:
 class _Run:
     """Runs docker commands of one build, reads BuildKit's plain progress and keeps the steps."""
 
-    def __init__(self, client: str, environment: dict[str, str], progress: Progress) -> None:
+    def __init__(self, client: str, environment: dict[str, str], dockerfile: Dockerfile, progress: Progress) -> None:
         self._client = client
+        self._dockerfile = dockerfile
         self._environment = environment
         self._progress = progress
         self.steps: list[Step] = []
+        self._failed = ""
 
     def build(self, arguments: list[str]) -> None:
         """Run a build; raises BuildFailed and BuilderUnavailable."""
@@ -191,7 +193,7 @@ class _Run:
         if late.is_set():
             raise _too_long("build", list(tail))
         if code != 0:
-            raise _failure(code, list(tail))
+            raise _failure(code, list(tail), "build", _line_of(self._failed, self._dockerfile))
 
     def command(self, arguments: list[str]) -> str:
         """Run another docker command; returns what it printed; raises BuildFailed and BuilderUnavailable."""
@@ -222,6 +224,8 @@ class _Run:
             names[number] = text
         elif number in names and text == "CACHED":
             self._ended(names.pop(number), cached=True, seconds=0.0)
+        elif number in names and text.startswith("ERROR"):
+            self._failed = names[number]
         elif number in names and (done := _DONE.fullmatch(text)):
             self._ended(names.pop(number), cached=False, seconds=float(done["seconds"]))
 
@@ -275,7 +279,16 @@ def _too_long(what: str, tail: list[str]) -> BuildFailed:
     )
 
 
-def _failure(code: int, tail: list[str], what: str = "build") -> BuildFailed | BuilderUnavailable:
+def _line_of(step: str, dockerfile: Dockerfile) -> int:
+    """The line of the instruction that a step of the progress carries out; 0 when its text was changed on the way."""
+    text = " ".join(step.partition("] ")[2].split())
+    lines = [
+        item.first for item in dockerfile.instructions if " ".join(f"{item.keyword} {item.arguments}".split()) == text
+    ]
+    return lines[0] if len(lines) == 1 else 0
+
+
+def _failure(code: int, tail: list[str], what: str, line: int = 0) -> BuildFailed | BuilderUnavailable:
     text = "\n".join(tail)
     if any(sign in text for sign in _LOST[:3]) or (tail and tail[-1].endswith(_LOST[3:])):
         return BuilderUnavailable(
@@ -283,8 +296,7 @@ def _failure(code: int, tail: list[str], what: str = "build") -> BuildFailed | B
             remedy="Nothing was pushed under the image's tag. Start the engine and run the same command again.",
             details=tuple(tail[-8:]),
         )
-    place = _DOCKERFILE_LINE.search(text)
-    where = f" at line {place['line']} of its Dockerfile" if place else ""
+    where = f" at line {line} of its Dockerfile" if line else ""
     failed = next((line for line in reversed(tail) if "ERROR" in line or "error:" in line), f"exit code {code}")
     return BuildFailed(
         f"The {what} failed{where}: {failed.strip()[:300]}",

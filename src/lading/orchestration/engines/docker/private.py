@@ -6,6 +6,7 @@ that process and removes exactly that bridge.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import ipaddress
@@ -20,11 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from lading.orchestration.daemon import pid_in, start_daemon
 from lading.orchestration.engines.docker.detect import EngineFacts, ask
 from lading.orchestration.errors import EngineUnavailable
 
 _START_SECONDS: Final = 60
+_MOST_SOCKET_BYTES: Final = 100
 _STOP_SECONDS: Final = 40
 # Private ranges that few sites route; each engine takes one /16 of them, by the hash of its directory.
 _POOL: Final = ipaddress.ip_network("10.192.0.0/10")
@@ -36,15 +40,17 @@ class PrivateEngine:
     """The engine of one directory. All methods may be called from any process.
 
     Args:
-        directory: holds everything of the engine; its socket path must stay below 108 bytes, a limit of Unix sockets.
+        directory: holds everything of the engine; where its name is too long for Unix sockets, those are below /run.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._name = hashlib.sha256(str(directory).encode()).hexdigest()
-        self._socket = directory / "docker.sock"
-        if len(str(self._socket)) > 100:
-            self._socket = Path(f"/run/lading-{self._name[:12]}.sock")
+        # Unix sockets allow 107 bytes, and the engine's parts add some to the names we know: 62 + 38 was seen to work,
+        # 67 + 38 not.
+        is_short = len(str(directory / "exec/containerd/containerd.sock.ttrpc")) <= _MOST_SOCKET_BYTES
+        self._exec = directory / "exec" if is_short else Path(f"/run/lading-{self._name[:12]}")
+        self._socket = (directory if is_short else self._exec) / "docker.sock"
         self._pid_file = directory / "dockerd.pid"
         self._log = directory / "dockerd.log"
         self._started = 0
@@ -70,6 +76,7 @@ class PrivateEngine:
             EngineUnavailable: it does not come up; the tail of its log is in the details.
         """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self._exec.mkdir(exist_ok=True, mode=0o711)
         with self._alone():
             if self.is_running() and (facts := self._answer(_START_SECONDS)):
                 return facts
@@ -94,6 +101,7 @@ class PrivateEngine:
             if not self._gone(_STOP_SECONDS):
                 os.kill(pid, signal.SIGKILL)
                 self._gone(5)
+        self._end_orphans()
         self._pid_file.unlink(missing_ok=True)
         self._socket.unlink(missing_ok=True)
         self._unmount()
@@ -103,9 +111,11 @@ class PrivateEngine:
     def remove(self, say: Say) -> None:
         """Stop it and remove everything it kept."""
         self.stop(say)
+        shutil.rmtree(self._exec, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start(self) -> None:
+        self._await_old_containerd()
         subnet = self._free_subnet()
         self._bridge_up(subnet)
         config = self.directory / "daemon.json"
@@ -118,7 +128,7 @@ class PrivateEngine:
             f"--host={self.address}",
             f"--config-file={config}",
             f"--data-root={self.directory / 'data'}",
-            f"--exec-root={self.directory / 'exec'}",
+            f"--exec-root={self._exec}",
             f"--pidfile={self._pid_file}",
             f"--bridge={self.bridge}",
             "--log-level=warn",
@@ -177,11 +187,45 @@ class PrivateEngine:
             time.sleep(0.1)
         return True
 
+    def _await_old_containerd(self) -> None:
+        """An engine that starts while its predecessor's containerd is still ending waits for that one in vain.
+
+        So does one that finds its process id in the pid file, even if only a zombie has it; hence the file goes.
+        """
+        _, alive = psutil.wait_procs(self._left_over("containerd", exactly=True), timeout=5)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+        (self._exec / "containerd" / "containerd.pid").unlink(missing_ok=True)
+
+    def _left_over(self, program: str, *, exactly: bool = False) -> list[psutil.Process]:
+        """Processes of our directory whose program's name is, or begins with, `program`."""
+        mark = f"{self._exec}/"
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            arguments = process.info.get("cmdline") or [""]
+            name = Path(arguments[0]).name
+            if (name == program if exactly else name.startswith(program)) and any(
+                text.startswith(mark) for text in arguments
+            ):
+                found.append(process)
+        return found
+
+    def _end_orphans(self) -> None:
+        """End what an engine that was killed left running: its containerd, the shims and the containers below them."""
+        orphans = self._left_over("containerd")
+        # Children first: a container whose shim is gone belongs to nobody.
+        for process in [child for shim in orphans for child in _children(shim)] + orphans:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(orphans, timeout=5)
+
     def _unmount(self) -> None:
         """Release what a killed engine left mounted below its directory, deepest first."""
-        prefix = f"{self.directory}/"
+        prefixes = (f"{self.directory}/", f"{self._exec}/")
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
-        for mount in sorted((path for path in mounts if path.startswith(prefix)), key=len, reverse=True):
+        for mount in sorted((path for path in mounts if path.startswith(prefixes)), key=len, reverse=True):
             subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
 
     def _tail(self) -> list[str]:
@@ -195,6 +239,13 @@ class PrivateEngine:
         with (self.directory / "start.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _used_networks() -> list[ipaddress.IPv4Network]:
