@@ -57,7 +57,7 @@ class _Reading:
         self._links: dict[str, str] = {}
         self._hard: dict[str, str] = {}
         self._straight = ""
-        self._entries = self._names = 0
+        self._entries = self._names = self._packages = self._owned = 0
         self._notes: dict[str, list[Note]] = {"gap": [], "hostile": [], "privileged": []}
         self._dropped = dict.fromkeys(self._notes, 0)
 
@@ -134,7 +134,7 @@ class _Reading:
 
     def _regular(self, reader: TarReader, member: Member, path: str) -> None:
         cataloger = cataloger_for(path)
-        keep = self._limits.database if cataloger else -1
+        keep = min(cataloger.most, self._limits.database) if cataloger else -1
         sha256, content = reader.content(keep)
         if member.sparse:
             sha256, content = b"", None
@@ -158,7 +158,13 @@ class _Reading:
         if len(self._databases) >= self._limits.databases or self._kept > self._limits.database_bytes:
             self._note("gap", "package-database-unread", path, "the layer has too many package databases")
             return
-        self._databases[path] = cataloger.read(path, content)
+        database = cataloger.read(path, content)
+        self._packages += len(database.packages)
+        self._owned += len(database.owns)
+        if self._packages > self._limits.packages or self._owned > self._limits.owned:
+            self._note("gap", "package-database-unread", path, "the layer names too many packages or owned files")
+            return
+        self._databases[path] = database
         if len(content) <= 65_536 and len(self._contents) < 10_000:
             self._contents[path] = content
 

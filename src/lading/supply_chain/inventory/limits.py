@@ -23,9 +23,11 @@ class Limits:
     path: int = 4_096
     names: int = 512 * MIB
     extended_header: int = MIB
-    database: int = 64 * MIB
+    database: int = 32 * MIB
     databases: int = 100_000
     database_bytes: int = 512 * MIB
+    packages: int = 200_000
+    owned: int = 2_000_000
     notes: int = 1_000
 
 

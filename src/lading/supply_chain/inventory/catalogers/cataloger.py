@@ -11,12 +11,14 @@ from lading.supply_chain.inventory.values import PackageDatabase
 class Cataloger(Protocol):
     """Reads the package databases of one ecosystem.
 
-    `names` are base names and `directories` whole directories that may hold one: a cheap test before `wants`.
+    `names` are base names and `directories` whole directories that may hold one: a cheap test before `wants`. `most` is
+    the largest file it reads, in bytes; a larger one is a gap.
     """
 
     name: str
     names: Set[str]
     directories: Set[str]
+    most: int
 
     def wants(self, path: str) -> bool:
         """Whether the file at `path` (relative to the root, no leading slash) is one of its databases."""

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Set
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
 _STATUS: Final = "var/lib/dpkg/status"
 _STATUS_D: Final = "var/lib/dpkg/status.d"
 _INFO: Final = "var/lib/dpkg/info"
-_FIELD: Final = re.compile(
-    r"^(Package|Status|Version|Source|Architecture):[ \t]*([^\n]*?)[ \t]*$", re.MULTILINE | re.IGNORECASE
-)
+_FIELD: Final = re.compile(r"^(Package|Status|Version|Source|Architecture):([^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _SOURCE: Final = re.compile(r"(\S+)(?:\s+\(([^)]+)\))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.~-]{0,200}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9.+~:-]{1,200}")
+_MOST_PACKAGES: Final = 100_000
 _ABSENT: Final = frozenset({"not-installed", "config-files"})
 UNREADABLE: Final = "package-database-unreadable"
 
@@ -32,6 +32,7 @@ class DpkgCataloger:
     name = "dpkg"
     names: Set[str] = frozenset({"status"})
     directories: Set[str] = frozenset({_STATUS_D, _INFO})
+    most = 32 * MIB
 
     def wants(self, path: str) -> bool:
         if path.startswith(_INFO):
@@ -48,7 +49,10 @@ class DpkgCataloger:
         if b"\0" in content or (content and not content.endswith(b"\n") and path == _STATUS):
             gaps.append(Note(UNREADABLE, path, "it is cut short or is not text"))
         for number, stanza in enumerate(_stanzas(text), 1):
-            fields = {key.lower(): value for key, value in _FIELD.findall(stanza)}
+            if number > _MOST_PACKAGES:
+                gaps.append(Note(UNREADABLE, path, f"it has more than {_MOST_PACKAGES} packages"))
+                break
+            fields = {key.lower(): value.strip() for key, value in _FIELD.findall(stanza)}
             if fields.get("status", "").split(" ")[-1] in _ABSENT:
                 continue
             package = _package(path, fields)

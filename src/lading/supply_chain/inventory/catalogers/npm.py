@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
 _NAME: Final = re.compile(r"(@[^/@\s]{1,200}/)?[^/@\s]{1,214}")
@@ -24,6 +26,7 @@ class NpmCataloger:
     name = "npm"
     names: Set[str] = frozenset({"package.json", "package-lock.json"})
     directories: Set[str] = frozenset()
+    most = 16 * MIB
 
     def wants(self, path: str) -> bool:
         if path.endswith("package-lock.json"):
@@ -38,7 +41,7 @@ class NpmCataloger:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             return self._gap(path, f"it is not JSON: {str(error)[:100]}")
         if path.endswith("package-lock.json"):
-            locked = tuple(_locked(path, document))[:_MOST_LOCKED]
+            locked = tuple(islice(_locked(path, document), _MOST_LOCKED))
             return PackageDatabase(path=path, cataloger=self.name, packages=locked)
         package = _package(path, document.get("name"), document.get("version"), _license(document))
         if package is None:

@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
@@ -21,6 +22,7 @@ class PythonCataloger:
     name = "python"
     names: Set[str] = frozenset({"METADATA", "PKG-INFO", "RECORD"})
     directories: Set[str] = frozenset()
+    most = 4 * MIB
 
     def wants(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")

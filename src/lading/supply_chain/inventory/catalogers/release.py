@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
+from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
 PATHS: Final = ("etc/os-release", "usr/lib/os-release")
@@ -17,6 +18,7 @@ class ReleaseCataloger:
     name = "release"
     names: Set[str] = frozenset({"os-release"})
     directories: Set[str] = frozenset()
+    most = MIB
 
     def wants(self, path: str) -> bool:
         return path in PATHS
