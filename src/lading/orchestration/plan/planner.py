@@ -59,13 +59,18 @@ def container_name(workload: WorkloadSpec, number: int) -> str:
 
 
 def network_name(application: str, network: str) -> str:
-    """The engine's name of an application's network."""
-    return f"lading_{application}_{network}"
+    """The engine's name of an application's network; no application has a dot in its name, so no two share one."""
+    return f"lading_{application}.{network}"
 
 
 def volume_name(application: str, volume: str) -> str:
     """The engine's name of an application's volume."""
-    return f"lading_{application}_{volume}"
+    return f"lading_{application}.{volume}"
+
+
+def application_in(name: str) -> str:
+    """The application in the engine's name of a network or volume."""
+    return name.removeprefix("lading_").partition(".")[0]
 
 
 def _removal(observed: Sequence[Observed]) -> list[Step]:

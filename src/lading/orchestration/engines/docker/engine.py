@@ -17,7 +17,7 @@ from lading.orchestration.engines.docker.hardening import host_options
 from lading.orchestration.engines.engine import EngineEvent
 from lading.orchestration.errors import EngineUnavailable, OrchestrationError
 from lading.orchestration.plan.model import Observed
-from lading.orchestration.plan.planner import network_name, volume_name
+from lading.orchestration.plan.planner import application_in, network_name, volume_name
 from lading.orchestration.workload.spec import DEFAULT_USER, Health, WorkloadSpec
 
 _log: Final = logging.getLogger(__name__)
@@ -56,15 +56,13 @@ class DockerEngine:
                 client.images.pull(name, tag=digest or None, auth_config=authorisation)
 
     def ensure_network(self, name: str, *, internal: bool) -> None:
-        application = name.removeprefix("lading_").rpartition("_")[0]
         with self._translated(f"make network {name}") as client:
             if not client.networks.list(names=[f"^{name}$"]):
-                client.networks.create(name, driver="bridge", internal=internal, labels={APPLICATION: application})
+                client.networks.create(name, driver="bridge", internal=internal, labels={APPLICATION: application_in(name)})
 
     def ensure_volume(self, name: str) -> None:
-        application = name.removeprefix("lading_").rpartition("_")[0]
         with self._translated(f"make volume {name}") as client:
-            client.volumes.create(name, labels={APPLICATION: application})
+            client.volumes.create(name, labels={APPLICATION: application_in(name)})
 
     def remove_networks(self, application: str) -> None:
         with self._translated("remove networks") as client:

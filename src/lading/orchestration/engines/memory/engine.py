@@ -11,6 +11,7 @@ import msgspec
 from lading.orchestration.engines.engine import EngineEvent
 from lading.orchestration.errors import EngineUnavailable, OrchestrationError
 from lading.orchestration.plan.model import Observed
+from lading.orchestration.plan.planner import application_in
 from lading.orchestration.workload.spec import WorkloadSpec
 
 
@@ -53,7 +54,7 @@ class MemoryEngine:
 
     def remove_networks(self, application: str) -> None:
         self._count()
-        self.networks = {name for name in self.networks if not name.startswith(f"lading_{application}_")}
+        self.networks = {name for name in self.networks if application_in(name) != application}
 
     def start(self, spec: WorkloadSpec, name: str, image: str, deployment: str) -> str:
         self._count()
