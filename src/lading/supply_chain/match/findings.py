@@ -112,7 +112,7 @@ class Findings:
             rows = {(numbers[bare], path): (numbers[bare], path, layer) for bare, path, layer in placed}
             gone = self._store.place(tx, str(image), list(rows.values()))
             changes = self._rematch(tx, sorted({*numbers.values(), *gone}), image=str(image))
-            self._tell(tx, changes, "image-inventoried")
+            self._tell(tx, changes, "image-matched")
             return sorted(self._store.of(tx, str(image)), key=worst_first)
 
     def match_advisories(self, names: Iterable[str]) -> list[ImageChange]:
