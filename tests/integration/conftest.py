@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with _locked(shared):
         if _count(users, -1) == 0:
             engine.remove(lambda _text: None)
+            shutil.rmtree(shared, ignore_errors=True)
 
 
 class _locked:
@@ -44,6 +46,7 @@ class _locked:
 
 
 def _count(path: Path, change: int) -> int:
+    path.parent.mkdir(exist_ok=True)
     number = (int(path.read_text()) if path.exists() else 0) + change
     path.write_text(str(number))
     return number

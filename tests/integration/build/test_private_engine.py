@@ -63,6 +63,22 @@ def test_it_stops_with_its_bridge_and_leaves_others_alone(engine: PrivateEngine,
     assert ask(docker_engine) is not None
 
 
+def test_it_leaves_no_bridge_and_no_firewall_rule(engine: PrivateEngine) -> None:
+    engine.ensure(say)
+    client = docker.DockerClient(base_url=engine.address, version="auto")
+    network = client.networks.create("left-over")
+    client.close()
+    bridge = f"br-{network.id[:12]}"
+    assert Path(f"/sys/class/net/{bridge}").exists()
+    engine.stop(say)
+    rules = "".join(
+        subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=True).stdout
+        for table in ("filter", "nat")
+    )
+    assert not Path(f"/sys/class/net/{bridge}").exists()
+    assert [line for line in rules.splitlines() if bridge in line or engine.bridge in line] == []
+
+
 def test_killed_it_starts_again_and_keeps_its_images(engine: PrivateEngine) -> None:
     engine.ensure(say)
     client = docker.DockerClient(base_url=engine.address, version="auto")

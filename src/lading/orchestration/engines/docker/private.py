@@ -24,6 +24,7 @@ from typing import Final
 import psutil
 
 from lading.orchestration.daemon import pid_in, start_daemon
+from lading.orchestration.engines.docker import firewall
 from lading.orchestration.engines.docker.detect import EngineFacts, ask
 from lading.orchestration.errors import EngineUnavailable
 
@@ -52,6 +53,7 @@ class PrivateEngine:
         self._exec = directory / "exec" if is_short else Path(f"/run/lading-{self._name[:12]}")
         self._socket = (directory if is_short else self._exec) / "docker.sock"
         self._pid_file = directory / "dockerd.pid"
+        self._policy = directory / "forward-policy"
         self._log = directory / "dockerd.log"
         self._started = 0
 
@@ -105,8 +107,7 @@ class PrivateEngine:
         self._pid_file.unlink(missing_ok=True)
         self._socket.unlink(missing_ok=True)
         self._unmount()
-        if Path(f"/sys/class/net/{self.bridge}").exists():
-            subprocess.run(["ip", "link", "delete", self.bridge], check=False, capture_output=True)
+        firewall.forget({self.bridge, *firewall.bridges_in(self._networks())}, self._policy)
 
     def remove(self, say: Say) -> None:
         """Stop it and remove everything it kept."""
@@ -116,6 +117,7 @@ class PrivateEngine:
 
     def _start(self) -> None:
         self._await_old_containerd()
+        firewall.remember_policy(self._policy)
         subnet = self._free_subnet()
         self._bridge_up(subnet)
         config = self.directory / "daemon.json"
@@ -151,6 +153,14 @@ class PrivateEngine:
         raise EngineUnavailable(
             f"Every /16 of {_POOL} is in use on this machine.", remedy="Give LADING_ENGINE instead."
         )
+
+    def _networks(self) -> list[ipaddress.IPv4Network]:
+        """The address pools it was started with."""
+        try:
+            pools = json.loads((self.directory / "daemon.json").read_text(encoding="utf-8"))["default-address-pools"]
+            return [ipaddress.IPv4Network(pool["base"]) for pool in pools]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
 
     def _bridge_up(self, subnet: ipaddress.IPv4Network) -> None:
         address = f"{subnet.network_address + 1}/24"
