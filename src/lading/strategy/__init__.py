@@ -1,1 +1,4 @@
-"""Which capability is covered by what, on live evidence: catalogue, evidence, analyse."""
+"""Which capability is covered by what, on evidence that was really seen.
+
+catalogue (what a container strategy must do) + evidence (facts that show it being done) -> coverage, gaps, duplicates
+"""

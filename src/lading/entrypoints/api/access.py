@@ -7,9 +7,8 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from lading.facts.kinds.identity import AccessRefused
-from lading.identity import Operation, Principal
-from lading.kernel.errors import Forbidden, Unauthenticated
+from lading.identity import EVERY_TEAM, Operation, Principal
+from lading.kernel.errors import Unauthenticated
 from lading.wiring import Wiring
 
 _bearer: Final = HTTPBearer(auto_error=False, description="A token that starts with lad_.")
@@ -39,14 +38,5 @@ Caller = Annotated[Principal, Depends(caller_of)]
 
 
 def require(parts: Wiring, caller: Principal, operation: Operation, team: str = "", target: str = "") -> None:
-    """Raises Forbidden, and records it, unless `caller` may do `operation` for `team` (empty: everywhere)."""
-    if parts.identity.may(caller, operation, team):
-        return
-    fact = AccessRefused(principal=caller.id, operation=str(operation), target=target or team)
-    with parts.database.write() as tx:
-        parts.ledger.append(tx, [fact], actor=caller.id)
-    where = f"for team {team}" if team else "in this Lading"
-    raise Forbidden(
-        f"{caller.id} may not {operation} {where}.",
-        remedy="Ask an admin of the team for the role, as `lading person grant` gives it.",
-    )
+    """Raises AccessDenied, and states it, unless `caller` may do `operation` for `team` (empty: everywhere)."""
+    parts.identity.require(caller, operation, team or EVERY_TEAM, target=target)

@@ -22,9 +22,7 @@ from lading.entrypoints.api.routes import (
     telemetry,
     workloads,
 )
-from lading.entrypoints.web.console import mount_console
 from lading.wiring import Wiring
-from lading.wiring.console import console_services
 
 PREFIX = "/api/v1"
 
@@ -47,5 +45,4 @@ def api_app(wiring: Wiring) -> FastAPI:
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)
-    mount_console(app, console_services(wiring))
     return app

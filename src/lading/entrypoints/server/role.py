@@ -48,9 +48,11 @@ def _push(settings: Settings) -> None:
 
 
 def _pull(settings: Settings) -> None:
-    from lading.wiring.pulling import pull_application
+    from lading.entrypoints.registry.pull import pull_app
+    from lading.wiring.pulling import PullWiring
 
-    asyncio.run(serve(pull_application(settings), settings.pull_addr))
+    parts = PullWiring(settings)
+    asyncio.run(serve(pull_app(parts.serving, parts.authenticator, parts.refusals), settings.pull_addr))
 
 
 def _api(settings: Settings) -> None:

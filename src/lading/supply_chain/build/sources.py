@@ -22,8 +22,9 @@ MOST_BYTES: Final = 1 << 30
 class Receiving:
     """An archive on its way in. Nothing of it is visible until `finish`."""
 
-    def __init__(self, handle: IO[bytes], directory: Path) -> None:
+    def __init__(self, handle: IO[bytes], scratch: Path, directory: Path) -> None:
         self._handle = handle
+        self._scratch = scratch
         self._directory = directory
         self._hash = hashlib.sha256()
         self._size = 0
@@ -51,7 +52,7 @@ class Receiving:
         with _full_disk(self._directory):
             self._handle.flush()
             os.fsync(self._handle.fileno())
-        Path(self._handle.name).replace(self._directory / f"{digest.hex}.tar")
+        self._scratch.replace(self._directory / f"{digest.hex}.tar")
         descriptor = os.open(self._directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -73,7 +74,7 @@ class Sources:
         descriptor, name = tempfile.mkstemp(prefix="incoming-", dir=self._directory)
         try:
             with os.fdopen(descriptor, "wb") as handle:
-                yield Receiving(handle, self._directory)
+                yield Receiving(handle, Path(name), self._directory)
         finally:
             Path(name).unlink(missing_ok=True)
 

@@ -1,0 +1,156 @@
+"""Every kind of fact as a sentence, for histories. A test fails for a kind without words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from lading.facts import Fact
+from lading.facts.kinds import (
+    identity,
+    lifecycle,
+    observability,
+    orchestration,
+    policy,
+    runtime_security,
+    supply_chain,
+    system,
+)
+
+
+def words(fact: Fact) -> str:
+    """What happened, in one sentence without a full stop."""
+    say = _WORDS.get(type(fact))
+    return say(fact) if say else fact.kind()
+
+
+def _short(digest: str) -> str:
+    return digest.rpartition(":")[2][:12]
+
+
+def _list(items: tuple[str, ...], most: int = 3) -> str:
+    shown = ", ".join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def _pushed(fact: supply_chain.ImagePushed) -> str:
+    if fact.refers_to:
+        return f"{fact.artifact_type or 'an artifact'} was attached to {_short(fact.refers_to)}"
+    tag = f":{fact.tag}" if fact.tag else ""
+    return f"pushed to {fact.repository}{tag} by {fact.principal} for team {fact.team or 'nobody'}"
+
+
+def _moved(fact: supply_chain.ImageMoved) -> str:
+    until = f" until {fact.until[:10]}" if fact.until else ""
+    return f"became {fact.after}{until}: {fact.why}"
+
+
+def _decided(fact: policy.DecisionMade) -> str:
+    if fact.allowed:
+        return f"may pass stage {fact.stage}"
+    return f"was refused at stage {fact.stage} by {_list(fact.denied_by)}"
+
+
+def _findings(fact: supply_chain.FindingsChanged) -> str:
+    changes = [f"{len(fact.opened)} findings opened"] if fact.opened else []
+    changes += [f"{len(fact.closed)} closed"] if fact.closed else []
+    return f"{' and '.join(changes) or 'findings changed'}; now {_counts(fact.by_severity)}"
+
+
+def _stopped(fact: orchestration.ContainerStopped) -> str:
+    why = "as planned" if fact.expected else "unexpectedly"
+    memory = ", out of memory" if fact.out_of_memory else ""
+    return f"container {_short(fact.container)} stopped {why} with exit code {fact.exit_code}{memory}"
+
+
+def _deployed(fact: orchestration.DeploymentFinished) -> str:
+    reason = f": {fact.reason}" if fact.reason else ""
+    return f"deployment {fact.outcome} after {fact.seconds:.1f} s{reason}"
+
+
+def _posture(fact: runtime_security.PostureAssessed) -> str:
+    return f"has more than it was allowed: {_list(fact.deviations)}" if fact.deviations else "has what it was allowed"
+
+
+_WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
+    system.ServerStarted: lambda fact: f"Lading {fact.version} started{'' if fact.clean else ' after an unclean end'}",
+    system.ServerStopped: lambda fact: f"Lading stopped after {fact.seconds:.0f} s",
+    system.ClockRegressed: lambda fact: f"the machine's clock went back by {fact.behind_us / 1e6:.0f} s",
+    system.CheckpointSigned: lambda fact: f"the ledger up to entry {fact.seq} was signed",
+    system.ToolSeen: lambda fact: f"{fact.name} {fact.version} took part as {fact.role}",
+    identity.TeamCreated: lambda fact: f"team {fact.team} was created",
+    identity.PrincipalCreated: lambda fact: f"{fact.principal} was created",
+    identity.PrincipalDisabled: lambda fact: f"{fact.principal} was disabled",
+    identity.RoleGranted: lambda fact: f"{fact.principal} became {fact.role} of {fact.team}",
+    identity.RoleWithdrawn: lambda fact: f"{fact.principal} is no longer {fact.role} of {fact.team}",
+    identity.TokenIssued: lambda fact: f"a token for {fact.purpose or 'use'} was issued",
+    identity.TokenRevoked: lambda _fact: "a token was revoked",
+    identity.AccessRefused: lambda fact: f"{fact.principal} was refused to {fact.operation} {fact.target}",
+    policy.DecisionMade: _decided,
+    policy.RulesLoaded: lambda fact: f"{fact.count} rules came into force from {fact.origin}",
+    policy.ExceptionGranted: lambda fact: f"{fact.match} is excepted until {fact.until[:10]}: {fact.reason}",
+    policy.ExceptionWithdrawn: lambda _fact: "an exception was withdrawn",
+    supply_chain.BaseImageMade: lambda fact: (
+        f"made from {fact.packages} packages of {fact.distribution}"
+        + (", reproduced byte for byte" if fact.reproduced else "")
+    ),
+    supply_chain.ImageBuilt: lambda fact: (
+        f"built from source {_short(fact.source)} by {fact.builder}, "
+        f"{fact.cached_steps} of {fact.steps} steps from the cache, {fact.seconds:.1f} s"
+    ),
+    supply_chain.ImagePushed: _pushed,
+    supply_chain.TagMoved: lambda fact: (
+        f"tag {fact.tag} " + (f"names {_short(fact.digest)}" if fact.digest else "was deleted")
+    ),
+    supply_chain.ManifestDeleted: lambda fact: f"deleted from {fact.repository}",
+    supply_chain.PullRefused: lambda fact: f"{fact.principal or 'somebody'} may not pull it: {fact.reason}",
+    supply_chain.LayerInventoried: lambda fact: f"layer read: {fact.packages} packages, {fact.files} files",
+    supply_chain.ImageInventoried: lambda fact: (
+        f"inventory taken: {fact.packages} packages "
+        f"({_counts(fact.ecosystems)}), {fact.reused} of {fact.layers} layers known before"
+    ),
+    supply_chain.AdvisoriesUpdated: lambda fact: f"{fact.changed} of {fact.records} advisories new or changed",
+    supply_chain.FindingsChanged: _findings,
+    supply_chain.ImageMoved: _moved,
+    supply_chain.AttestationMade: lambda fact: f"attested: {fact.predicate_type}",
+    supply_chain.OwnerChanged: lambda fact: f"belongs to team {fact.team} now, not to {fact.before}",
+    orchestration.EngineConnected: lambda fact: f"{fact.engine} {fact.version} answers",
+    orchestration.EngineLost: lambda fact: f"the engine does not answer: {fact.reason}",
+    orchestration.WorkloadDeclared: lambda fact: (
+        f"shall run {fact.replicas} of {_short(fact.image)}"
+        + (f" with {_list(fact.relaxations)}" if fact.relaxations else ", hardened")
+    ),
+    orchestration.DeploymentStarted: lambda fact: f"deployment of {_short(fact.image)} began ({fact.cause})",
+    orchestration.DeploymentFinished: _deployed,
+    orchestration.WorkloadRemoved: lambda fact: f"removed: {fact.reason}",
+    orchestration.ContainerStarted: lambda fact: (
+        f"container {fact.name} started on {fact.node}" + (f", restart {fact.restarts}" if fact.restarts else "")
+    ),
+    orchestration.ContainerHealthChanged: lambda fact: f"container {_short(fact.container)} is {fact.health}",
+    orchestration.ContainerStopped: _stopped,
+    runtime_security.PostureAssessed: _posture,
+    runtime_security.SensorStateChanged: lambda fact: (
+        f"sensor {fact.sensor} is {fact.state}" + (f", {fact.lost} events lost" if fact.lost else "")
+    ),
+    runtime_security.IncidentOpened: lambda fact: f"incident ({fact.severity}): {fact.title}",
+    runtime_security.IncidentSeenAgain: lambda fact: f"the incident repeated itself, {fact.times} times by now",
+    runtime_security.IncidentClosed: lambda fact: f"incident closed: {fact.resolution}",
+    runtime_security.ResponseTaken: lambda fact: f"response {fact.action}: {fact.outcome}",
+    observability.TelemetryClosed: lambda fact: f"{fact.log_lines} log lines and {fact.samples} samples were kept",
+    observability.TelemetryGap: lambda fact: f"{fact.stream} are missing: {fact.reason}",
+    observability.TelemetryExpired: lambda fact: f"{fact.parts} old parts of telemetry were removed",
+    lifecycle.ShipStarted: lambda fact: (
+        f"ship of source {_short(fact.source)} began" + (f" at commit {fact.commit[:12]}" if fact.commit else "")
+    ),
+    lifecycle.ShipFinished: lambda fact: (
+        f"ship {fact.outcome} after {fact.seconds:.1f} s" + (f": {fact.reason}" if fact.reason else "")
+    ),
+    lifecycle.PatchPlanned: lambda fact: f"a patch of {_list(fact.workloads)} was planned",
+    lifecycle.PatchFinished: lambda fact: f"patch {fact.outcome} after {fact.seconds:.1f} s",
+    lifecycle.ImageRevocationCarriedOut: lambda fact: f"revoked; {len(fact.running)} containers still run it",
+}
+KINDS_WITH_WORDS: Final = frozenset(_WORDS)

@@ -1,0 +1,129 @@
+"""Teams, people, robots, roles and tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lading.entrypoints.api.access import Caller, Parts, require
+from lading.identity import Operation, Role
+from lading.kernel.errors import InvalidInput
+
+router: Final = APIRouter(tags=["identity"])
+
+
+class TeamBody(BaseModel):
+    """A new team."""
+
+    team: str = Field(max_length=64)
+
+
+class RobotBody(BaseModel):
+    """A new robot."""
+
+    name: str = Field(max_length=64)
+    role: str = "developer"
+    days: int = Field(365, ge=1, le=3_650)
+
+
+class PersonBody(BaseModel):
+    """A new person."""
+
+    name: str = Field(max_length=64)
+
+
+class RoleBody(BaseModel):
+    """A role for somebody."""
+
+    principal: str = Field(max_length=140)
+    team: str = Field(max_length=64)
+    role: str
+
+
+@router.get("/whoami")
+def whoami(caller: Caller) -> dict[str, Any]:
+    """Who the token belongs to."""
+    return {"principal": caller.id, "roles": sorted([grant.team, str(grant.role)] for grant in caller.grants)}
+
+
+@router.get("/teams")
+def teams(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
+    """Teams that the caller may see."""
+    members: dict[str, int] = {}
+    for row in parts.identity.principals():
+        for grant in row.grants:
+            members[grant.team] = members.get(grant.team, 0) + 1
+    seen = [team for team in parts.identity.teams() if parts.identity.may(caller, Operation.READ, team)]
+    return [{"team": team, "members": members.get(team, 0)} for team in seen]
+
+
+@router.post("/teams", status_code=201)
+def create_team(parts: Parts, caller: Caller, body: TeamBody) -> dict[str, Any]:
+    """Create a team."""
+    require(parts, caller, Operation.ADMIN)
+    parts.identity.create_team(body.team, actor=caller.id)
+    return {"team": body.team}
+
+
+@router.post("/teams/{team}/robots", status_code=201)
+def create_robot(parts: Parts, caller: Caller, team: str, body: RobotBody) -> dict[str, Any]:
+    """Create a robot; its token is in this answer and nowhere else."""
+    require(parts, caller, Operation.ADMIN, team)
+    lasting = timedelta(days=body.days)
+    issued = parts.identity.create_robot(team, body.name, actor=caller.id, role=_role(body.role), lasting=lasting)
+    return {"principal": issued.principal, "token": issued.text, "until": issued.until}
+
+
+@router.post("/people", status_code=201)
+def create_person(parts: Parts, caller: Caller, body: PersonBody) -> dict[str, Any]:
+    """Create a person; their token is in this answer and nowhere else."""
+    require(parts, caller, Operation.ADMIN)
+    person = parts.identity.create_person(body.name, actor=caller.id)
+    issued = parts.identity.issue_token(person, purpose="command line", actor=caller.id)
+    return {"principal": person, "token": issued.text}
+
+
+@router.post("/roles", status_code=201)
+def grant(parts: Parts, caller: Caller, body: RoleBody) -> dict[str, Any]:
+    """Give somebody a role in a team."""
+    require(parts, caller, Operation.ADMIN, body.team)
+    parts.identity.grant(body.principal, body.team, _role(body.role), actor=caller.id)
+    return body.model_dump()
+
+
+@router.get("/tokens")
+def tokens(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
+    """Tokens, by id; what they are is kept nowhere."""
+    require(parts, caller, Operation.ADMIN)
+    return [
+        {
+            "id": row.id,
+            "principal": row.principal,
+            "purpose": row.purpose,
+            "created": row.issued_at,
+            "until": row.expires_at,
+            "used": row.used_at,
+            "revoked": row.revoked_at,
+        }
+        for row in parts.identity.tokens()
+    ]
+
+
+@router.delete("/tokens/{token}")
+def revoke_token(parts: Parts, caller: Caller, token: str) -> dict[str, Any]:
+    """Make a token worthless."""
+    own = {row.id for row in parts.identity.tokens(caller.id)}
+    if token not in own:
+        require(parts, caller, Operation.ADMIN)
+    parts.identity.revoke_token(token, actor=caller.id)
+    return {"revoked": token}
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text[:40]!r} is no role.", remedy=f"Roles are {', '.join(Role)}.") from error

@@ -1,0 +1,195 @@
+"""Images: list, show, move, prove."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from lading.entrypoints.api.access import Caller, Parts, require
+from lading.identity import Operation
+from lading.kernel.digest import Digest
+from lading.kernel.reference import Reference
+from lading.supply_chain.attest.statement import PROVENANCE
+from lading.supply_chain.registry.reading import ImageRow
+from lading.supply_chain.registry.states import State
+from lading.wiring import Wiring
+
+router: Final = APIRouter(tags=["images"])
+
+
+class MoveBody(BaseModel):
+    """Why an image moves, until when it is approved, and what replaces it."""
+
+    why: str = Field(min_length=3, max_length=1_000)
+    days: int = Field(90, ge=1, le=365)
+    replaced_by: str = Field("", max_length=500)
+
+
+@router.get("/images")
+def list_images(
+    parts: Parts,
+    caller: Caller,
+    repository: str = "",
+    state: str = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> list[dict[str, Any]]:
+    """Images of the caller's teams, youngest first."""
+    rows = parts.registry.images(repository=repository, limit=limit)
+    rows = [row for row in rows if parts.identity.may(caller, Operation.READ, row.team)]
+    states = parts.states.states([row.digest for row in rows])
+    shown = []
+    for row in rows:
+        found = states.get(row.digest)
+        if state and (found is None or found.state != state):
+            continue
+        shown.append(_row(parts, row) | {"state": found.state if found else "unknown"})
+    return shown
+
+
+@router.get("/images/{image:path}/findings")
+def findings(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
+    """What is known to be wrong with an image, worst first."""
+    row = _find(parts, caller, image)
+    return parts.findings.documents(Digest.parse(row.digest), parts.owners)
+
+
+@router.get("/images/{image:path}/sbom")
+def sbom(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
+    """The inventory as CycloneDX 1.6."""
+    return parts.bill_of_materials.of(Digest.parse(_find(parts, caller, image).digest))
+
+
+@router.get("/images/{image:path}/provenance")
+def provenance(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
+    """The SLSA provenance; empty when Lading did not make the image."""
+    row = _find(parts, caller, image)
+    for item in parts.attestations.verify(Digest.parse(row.digest), row.repository):
+        if item.predicate_type == PROVENANCE and not item.problem:
+            return item.predicate
+    return {}
+
+
+@router.get("/images/{image:path}/attestations")
+def attestations(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
+    """The signature and every attestation, each verified now."""
+    row = _find(parts, caller, image)
+    return attested(parts, Digest.parse(row.digest), row.repository)
+
+
+@router.get("/images/{image:path}")
+def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
+    """One image with its state and layers."""
+    row = _find(parts, caller, image)
+    digest = Digest.parse(row.digest)
+    state = parts.states.state(digest)
+    shown = _row(parts, row) | (msgspec.to_builtins(state) if state else {"state": "unknown"})
+    shown["layers"] = [
+        {
+            "digest": item["digest"],
+            "size_mb": round(item["size"] / 1e6, 2),
+            "packages": item["packages"],
+            "team": item["team"],
+            "origin": item["origin"],
+        }
+        for item in parts.details.layers(row.digest)
+    ]
+    return shown
+
+
+@router.post("/images/{image:path}/approve")
+def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
+    """Approve an image by hand: signed and attested as such, until it expires."""
+    row = _find(parts, caller, image)
+    require(parts, caller, Operation.APPROVE, row.team, row.digest)
+    digest, until = Digest.parse(row.digest), parts.clock.now() + timedelta(days=body.days)
+    parts.attestations.sign(digest, row.repository, actor=caller.id)
+    with parts.database.write() as tx:
+        parts.states.move(tx, digest, State.APPROVED, who=caller.id, why=body.why, until=until)
+    return _moved(parts, digest)
+
+
+@router.post("/images/{image:path}/quarantine")
+def quarantine(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
+    """Withdraw an approval."""
+    row = _find(parts, caller, image)
+    require(parts, caller, Operation.REVOKE, row.team, row.digest)
+    digest = Digest.parse(row.digest)
+    with parts.database.write() as tx:
+        parts.states.move(tx, digest, State.QUARANTINED, who=caller.id, why=body.why)
+    return _moved(parts, digest)
+
+
+@router.post("/images/{image:path}/revoke")
+def revoke(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
+    """Refuse an image on every pull path from now on, and name the containers that still run it."""
+    row = _find(parts, caller, image)
+    require(parts, caller, Operation.REVOKE, row.team, row.digest)
+    digest = Digest.parse(row.digest)
+    done = parts.revocation.revoke(digest, who=caller.id, why=body.why, replaced_by=body.replaced_by)
+    return _moved(parts, digest) | {"running": msgspec.to_builtins(done.running)}
+
+
+def attested(parts: Wiring, digest: Digest, repository: str) -> list[dict[str, Any]]:
+    """The signature and attestations of an image, verified now."""
+    rows = []
+    if parts.attestations.about(digest):
+        signed = parts.attestations.is_signed(digest, repository)
+        rows.append(
+            {
+                "what": "signature",
+                "predicate_type": "cosign simple signing",
+                "holds": signed,
+                "problem": "" if signed else "does not verify",
+                "key_id": parts.attestations.key_id,
+                "until": "",
+                "digest": str(digest),
+            }
+        )
+    for item in parts.attestations.verify(digest, repository):
+        rows.append(
+            {
+                "what": "attestation",
+                "predicate_type": item.predicate_type,
+                "holds": not item.problem,
+                "problem": item.problem,
+                "key_id": item.key_id,
+                "until": item.until,
+                "digest": str(item.digest),
+            }
+        )
+    return rows
+
+
+def _find(parts: Wiring, caller: Caller, image: str) -> ImageRow:
+    """The image that a reference or digest names; raises NotFound, and AccessDenied for another team's."""
+    reference = Reference.parse(image) if not image.startswith(("sha256:", "sha512:")) else None
+    if reference is None:
+        digest = Digest.parse(image)
+    else:
+        tag = str(reference.digest) if reference.digest else reference.tag or "latest"
+        digest = parts.registry.resolve(reference.path, tag).digest
+    parts.registry.repository_of(digest)
+    row = parts.registry.images(digest=digest, limit=1)[0]
+    require(parts, caller, Operation.READ, row.team, row.digest)
+    return row
+
+
+def _row(parts: Wiring, row: ImageRow) -> dict[str, Any]:
+    found = parts.findings.of(Digest.parse(row.digest))
+    packages = parts.details.package_count(row.digest)
+    return {
+        **msgspec.to_builtins(row),
+        "size_mb": round(row.size / 1e6, 1),
+        "worst": found[0].severity.label if found else "none",
+        "findings": len(found),
+        "packages": packages,
+    }
+
+
+def _moved(parts: Wiring, digest: Digest) -> dict[str, Any]:
+    state = parts.states.state(digest)
+    return {"digest": str(digest), **(msgspec.to_builtins(state) if state else {})}

@@ -1,0 +1,93 @@
+"""What is publicly known, and whom it concerns."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from lading.entrypoints.api.access import Caller, Parts, require
+from lading.identity import Operation
+from lading.kernel.digest import Digest
+from lading.kernel.errors import InvalidInput
+from lading.orchestration.sql import ContainerRow
+from lading.wiring import Wiring
+
+router: Final = APIRouter(tags=["knowledge"])
+_MOST_BYTES: Final = 512 << 20
+
+
+@router.get("/where")
+def where(parts: Parts, caller: Caller, q: Annotated[str, Query(min_length=2, max_length=300)]) -> dict[str, Any]:
+    """Which images and running containers have a flaw or a package."""
+    started = time.perf_counter()
+    places = parts.findings.images_with(q)
+    running: dict[str, list[ContainerRow]] = {}
+    for row in parts.deployments.containers():
+        running.setdefault(row.image, []).append(row)
+    images, containers = [], []
+    for place in places:
+        what = {
+            "package": place.package,
+            "version": place.version,
+            "fixed": place.finding.fixed if place.finding else "",
+            "layer": place.layer,
+            "owner": parts.owners.owner(place.layer),
+        }
+        for image in parts.registry.images(digest=Digest.parse(place.image), limit=1):
+            if parts.identity.may(caller, Operation.READ, image.team):
+                state = parts.states.state(Digest.parse(place.image))
+                images.append({**msgspec.to_builtins(image), **what, "state": state.state if state else "unknown"})
+        containers += [
+            {**msgspec.to_builtins(row), **what}
+            for row in running.get(place.image, [])
+            if parts.identity.may(caller, Operation.READ, row.team)
+        ]
+    elapsed = (time.perf_counter() - started) * 1000
+    return {"images": images, "containers": containers, "milliseconds": elapsed}
+
+
+@router.get("/advisories")
+def feeds(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
+    """Each feed, its size and its age."""
+    require(parts, caller, Operation.READ)
+    return [_feed(item) for item in parts.advisories.status()]
+
+
+@router.post("/advisories", status_code=201)
+async def take_in(
+    parts: Parts,
+    caller: Caller,
+    request: Request,
+    source: Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$")],
+) -> dict[str, Any]:
+    """Take advisories in (OSV: JSON or JSON lines, plain, gzip or zstd) and match them at once."""
+    await run_in_threadpool(require, parts, caller, Operation.EXCEPT)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _MOST_BYTES:
+            raise InvalidInput(f"The feed is larger than {_MOST_BYTES >> 20} MiB.", remedy="Split it.")
+    return await run_in_threadpool(_take_in, parts, source, bytes(content), caller.id)
+
+
+def _take_in(parts: Wiring, source: str, content: bytes, actor: str) -> dict[str, Any]:
+    imported = parts.advisories.import_content(source, content, actor=actor)
+    changes = parts.findings.catch_up()
+    concerned = {change.image for change in changes if change.opened}
+    running = [row for row in parts.deployments.containers() if row.image in concerned]
+    return {
+        "source": source,
+        "records": imported.records,
+        "changed": imported.changed,
+        "images": len(concerned),
+        "containers": len(running),
+        "workloads": sorted({row.workload for row in running}),
+    }
+
+
+def _feed(item: Any) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(item))

@@ -1,0 +1,1 @@
+"""The worker: followers, jobs, collectors and senses, in threads of one process."""

@@ -1,0 +1,106 @@
+"""Keep every follower of the ledger close behind its head, and do what has to be done now and then."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from lading.facts import Entry, Follower, follow
+from lading.facts.kinds.supply_chain import FindingsChanged, ImagePushed
+from lading.kernel.digest import Digest
+from lading.kernel.errors import Conflict, LadingError
+from lading.lifecycle.telling import Untold
+from lading.state import Transaction
+from lading.supply_chain.match.follower import AdvisoryFollower
+from lading.supply_chain.registry.refusals import take_in
+from lading.wiring import Wiring
+
+_log: Final = logging.getLogger(__name__)
+_CHECKPOINT_SECONDS: Final = 300.0
+_SWEEP_SECONDS: Final = 3_600.0
+
+
+class ToAdmit:
+    """Notes which images have to be judged: those just pushed, and approved ones of which something new is known.
+
+    Judging reads layers and cannot happen in the follower's transaction. The images are noted in memory; after a kill
+    the worker judges every image that is still in quarantine without a decision.
+    """
+
+    name = "admission"
+    kinds: Sequence[str] | None = (ImagePushed.kind(), FindingsChanged.kind())
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, str] = {}
+        self.changed: set[str] = set()
+
+    def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        """Note what `entries` ask for."""
+        del tx
+        for entry in entries:
+            fact = entry.fact
+            if isinstance(fact, ImagePushed) and not fact.refers_to and not fact.artifact_type:
+                self.pushed[fact.digest] = fact.repository
+            elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
+                self.changed.add(fact.digest)
+
+
+class Followers:
+    """Runs the followers in one thread."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._to_admit = ToAdmit()
+        self._followers: list[Follower] = [
+            AdvisoryFollower(wiring.findings),
+            self._to_admit,
+            *wiring.projections,
+        ]
+        self._due = {"checkpoint": 0.0, "sweep": 0.0}
+
+    def run(self, stop: threading.Event) -> None:
+        """Follow until told to stop."""
+        self._note_unjudged()
+        while not stop.wait(self._wiring.settings.poll_seconds):
+            for follower in self._followers:
+                follow(self._wiring.database, self._wiring.ledger, follower)
+            self._admit()
+            take_in(self._wiring.spool, self._wiring.database, self._wiring.ledger)
+            self._now_and_then()
+
+    def _note_unjudged(self) -> None:
+        for row in self._wiring.registry.images(limit=10_000):
+            state = self._wiring.states.state(Digest.parse(row.digest))
+            if state is not None and state.state == "quarantined" and not state.decision:
+                self._to_admit.pushed[row.digest] = row.repository
+
+    def _admit(self) -> None:
+        """Judge what ordinary clients pushed. Ships judge what they push themselves; judging twice is harmless."""
+        while self._to_admit.pushed:
+            digest, repository = self._to_admit.pushed.popitem()
+            state = self._wiring.states.state(Digest.parse(digest))
+            if state is None or state.decision:
+                continue
+            try:
+                self._wiring.admission.admit(Digest.parse(digest), repository, Untold())
+            except LadingError as error:
+                _log.warning("an image could not be judged", extra={"image": digest, "error": str(error)})
+        while self._to_admit.changed:
+            digest = self._to_admit.changed.pop()
+            decision = self._wiring.admission.reconsider(Digest.parse(digest), "")
+            if decision is not None and not decision.allowed:
+                _log.warning("an approval was withdrawn", extra={"image": digest, "decision": decision.id})
+
+    def _now_and_then(self) -> None:
+        now = self._wiring.clock.monotonic()
+        if now >= self._due["checkpoint"]:
+            self._due["checkpoint"] = now + _CHECKPOINT_SECONDS
+            try:
+                self._wiring.checkpoints.sign()
+            except Conflict:
+                _log.debug("nothing to sign yet")
+        if now >= self._due["sweep"]:
+            self._due["sweep"] = now + _SWEEP_SECONDS
+            self._wiring.identity.sweep()

@@ -1,0 +1,87 @@
+"""Start every part of the worker, and stop them in the order that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from lading.entrypoints.worker.followers import Followers
+from lading.entrypoints.worker.jobs import JobRunner
+from lading.kernel.errors import LadingError
+from lading.orchestration.engines.engine import EngineEvent
+from lading.orchestration.rollout.watcher import EngineWatcher
+from lading.runtime_security.sense.watch import DriftWatch
+from lading.wiring import Wiring
+
+_log: Final = logging.getLogger(__name__)
+_RETRY_SECONDS: Final = 5.0
+
+
+class Worker:
+    """The threads of the worker process."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._threads: list[threading.Thread] = []
+        self._senses: DriftWatch | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop."""
+        self._start("followers", Followers(self._wiring).run, stop)
+        self._start("jobs", JobRunner(self._wiring).run, stop)
+        if self._wiring.settings.engine:
+            self._start("engine", self._with_engine, stop)
+        (self._wiring.settings.data / "run" / "worker.ready").touch()
+        stop.wait()
+        for thread in self._threads:
+            thread.join(15)
+
+    def _start(self, name: str, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        def guarded() -> None:
+            while not stop.is_set():
+                try:
+                    work(stop)
+                    return
+                except LadingError as error:
+                    _log.warning("part of the worker stopped", extra={"part": name, "error": str(error)})
+                except Exception:  # noqa: BLE001 - one part of the worker must not end the others
+                    _log.exception("part of the worker failed", extra={"part": name})
+                stop.wait(_RETRY_SECONDS)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _with_engine(self, stop: threading.Event) -> None:
+        """Collect, sense and watch while the engine is there; an engine that goes away is waited for."""
+        wiring = self._wiring
+        wiring.engine.node()
+        collector, senses = wiring.collector, wiring.drift_watch()
+        self._senses = senses
+        collector.start()
+        senses.start()
+        self._start("reconcile", self._reconcile, stop)
+        watcher = EngineWatcher(wiring.engine, wiring.database, wiring.ledger, [self._listen], wiring.clock)
+        try:
+            watcher.run(stop)
+        finally:
+            senses.stop()
+            collector.stop()
+
+    def _reconcile(self, stop: threading.Event) -> None:
+        """Make what was declared so again, once after a start: a kill may have left a rollout in the middle."""
+        for application in self._wiring.deployments.applications():
+            if stop.is_set():
+                return
+            outcome = self._wiring.deployments.reconcile(application.name, lambda _text: None)
+            _log.info("reconciled", extra={"application": application.name, "outcome": outcome.outcome})
+
+    def _listen(self, event: EngineEvent) -> None:
+        if event.kind != "exec" or event.detail.get("phase") != "exec_start" or self._senses is None:
+            return
+        try:
+            self._senses.exec_started(event.container, event.detail.get("command", ""))
+        except LadingError as error:
+            _log.warning("an exec could not be judged", extra={"container": event.container, "error": str(error)})

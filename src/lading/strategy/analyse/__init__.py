@@ -1,0 +1,1 @@
+"""Coverage, gaps and duplicates, computed and never asked for."""

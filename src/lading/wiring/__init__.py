@@ -1,0 +1,400 @@
+"""The only place that builds adapters and hands them to domains.
+
+Parts are made when they are first asked for, so that each process only has what its role needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from lading.bill.assemble import Bills
+from lading.bill.follower import BillFollower
+from lading.facts import Follower, Ledger
+from lading.facts.checkpoints import Checkpoints
+from lading.identity import Identity, Operation
+from lading.jobs import Jobs
+from lading.kernel.clock import SystemClock
+from lading.lifecycle.admit import Admission
+from lading.lifecycle.bases import Bases, NoMirror
+from lading.lifecycle.document import Documents
+from lading.lifecycle.patch import Patches
+from lading.lifecycle.revoke import Revocation
+from lading.lifecycle.ship import Ships, Site
+from lading.observability.collect.collector import Collector
+from lading.observability.collect.docker_source import DockerTelemetrySource
+from lading.observability.query.telemetry import Telemetry
+from lading.observability.store.parquet import ParquetTelemetryReader, ParquetTelemetryStore
+from lading.orchestration.engines.docker.engine import DockerEngine
+from lading.orchestration.errors import EngineUnavailable
+from lading.orchestration.rollout.deployments import Deployments
+from lading.policy.decide import Policy
+from lading.policy.exceptions import Exceptions
+from lading.policy.explain import Explainer
+from lading.policy.pack import Pack, load_pack
+from lading.policy.replay import Replay
+from lading.runtime_security.docker_engine import DockerContainers
+from lading.runtime_security.judge.incidents import Incidents
+from lading.runtime_security.judge.judging import RuntimeJudge
+from lading.runtime_security.judge.policy_judge import PolicyJudge
+from lading.runtime_security.posture.assessor import PostureAssessor
+from lading.runtime_security.posture.kernel import ProcKernelReader
+from lading.runtime_security.respond.responder import Responses
+from lading.runtime_security.sense.files import FileSense
+from lading.runtime_security.sense.processes import ProcessSense, engine_programs
+from lading.runtime_security.sense.states import SensorStates
+from lading.runtime_security.sense.watch import DriftWatch
+from lading.settings import Settings
+from lading.state import Database
+from lading.strategy.evidence.follower import EvidenceFollower
+from lading.supply_chain.advisories.bundled import load_snapshot
+from lading.supply_chain.advisories.feeds import Advisories
+from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.attest.keys_ecdsa import PrivateKey, open_local_key
+from lading.supply_chain.build.builder import Credentials
+from lading.supply_chain.build.buildkit import BuildKit
+from lading.supply_chain.build.mmdebstrap import DebianBases
+from lading.supply_chain.build.sources import Sources
+from lading.supply_chain.inventory.inventories import Inventories
+from lading.supply_chain.match.findings import Findings
+from lading.supply_chain.registry.registry import Registry, Storage
+from lading.supply_chain.registry.states import ImageStates
+from lading.wiring.adapters import (
+    DeclaredWorkloads,
+    EveryOrder,
+    IdentityAuthenticator,
+    InventoryBillOfMaterials,
+    InventoryFiles,
+    RegistryArtifacts,
+    RegistryLayers,
+    RegistryOwners,
+)
+from lading.wiring.blobs import open_blobs
+from lading.wiring.details import ImageDetails, WorkloadDetails
+from lading.wiring.engine import ingress_of
+from lading.wiring.pulling import spool_directory
+
+Say = Callable[[str], None]
+_OWN_TOKENS_LAST = timedelta(hours=2)
+# Where nobody answers: reading what was deployed needs no engine, and using one says that there is none.
+NO_ENGINE = "unix:///nonexistent/docker.sock"
+
+
+class Wiring:
+    """Every part of one Lading, made on demand."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.version = version("lading")
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    # State, ledger, identity, policy
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.clock)
+
+    @cached_property
+    def key(self) -> PrivateKey:
+        return open_local_key(self.settings.data / "keys")
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.database, self.ledger, self.key, self.settings.data / "checkpoints.jsonl")
+
+    @cached_property
+    def identity(self) -> Identity:
+        return Identity(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.database, self.clock)
+
+    @cached_property
+    def pack(self) -> Pack:
+        return load_pack(self.settings.policy)
+
+    @cached_property
+    def policy(self) -> Policy:
+        return Policy(self.database, self.ledger, self.pack, self.clock)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return Replay(self.database)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        return Explainer(self.policy, self.replay, EveryOrder())
+
+    @cached_property
+    def exceptions(self) -> Exceptions:
+        return Exceptions(self.database, self.ledger, self.policy)
+
+    # Supply chain
+
+    @cached_property
+    def storage(self) -> Storage:
+        return open_blobs(self.settings)
+
+    @cached_property
+    def states(self) -> ImageStates:
+        return ImageStates(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.database, self.ledger, self.storage, self.states, self.clock)
+
+    @cached_property
+    def authenticator(self) -> IdentityAuthenticator:
+        return IdentityAuthenticator(self.identity)
+
+    @cached_property
+    def owners(self) -> RegistryOwners:
+        return RegistryOwners(self.registry)
+
+    @cached_property
+    def inventories(self) -> Inventories:
+        return Inventories(self.database, self.ledger, RegistryLayers(self.registry), clock=self.clock)
+
+    @cached_property
+    def bill_of_materials(self) -> InventoryBillOfMaterials:
+        return InventoryBillOfMaterials(self.inventories, self.registry)
+
+    @cached_property
+    def advisories(self) -> Advisories:
+        return Advisories(self.database, self.ledger, clock=self.clock)
+
+    @cached_property
+    def findings(self) -> Findings:
+        return Findings(self.database, self.ledger, self.advisories)
+
+    @cached_property
+    def attestations(self) -> Attestations:
+        return Attestations(RegistryArtifacts(self.registry), self.key, self.database, self.ledger, self.clock)
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.settings.data / "sources")
+
+    def load_first_knowledge(self, say: Say) -> None:
+        """Take the bundled advisories in, so that the first image is matched before any feed was fetched."""
+        if not self.advisories.status():
+            say("taking in the bundled advisories")
+        load_snapshot(self.advisories)
+
+    # Where containers run
+
+    @cached_property
+    def engine(self) -> DockerEngine:
+        return DockerEngine(self.settings.engine or NO_ENGINE, self._pull_credentials)
+
+    @cached_property
+    def collector(self) -> Collector:
+        source = DockerTelemetrySource(self._engine_address())
+        store = ParquetTelemetryStore(
+            self._telemetry,
+            keep=timedelta(days=self.settings.telemetry_days),
+            most_bytes=self.settings.telemetry_megabytes * 1_000_000,
+        )
+        return Collector(
+            logs=source,
+            stats=source,
+            store=store,
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            sample_seconds=self.settings.sample_seconds,
+        )
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        return Telemetry(ParquetTelemetryReader(self._telemetry))
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Reads everywhere; only the worker deploys, because it has the collector that takes the last logs."""
+        return Deployments(
+            self.database,
+            self.ledger,
+            self.engine,
+            ingress_of(self.settings),
+            before_removal=self._drain,
+            health_seconds=self.settings.rollout_seconds,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        return Incidents(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def allowed(self) -> DeclaredWorkloads:
+        return DeclaredWorkloads(self.deployments)
+
+    def drift_watch(self) -> DriftWatch:
+        """The senses and their judge, over the engine of this Lading."""
+        containers = DockerContainers(self._engine_address())
+        files = InventoryFiles(self.inventories)
+        judge = RuntimeJudge(
+            judge=PolicyJudge(self.policy),
+            incidents=self.incidents,
+            allowed=self.allowed,
+            responder=Responses(self.incidents, containers),
+            environment=self.settings.environment,
+            clock=self.clock,
+        )
+        return DriftWatch(
+            containers=containers,
+            allowed=self.allowed,
+            posture=PostureAssessor(containers, ProcKernelReader(), self.database, self.ledger),
+            processes=ProcessSense(files, engine_programs()),
+            files=FileSense(containers, files),
+            states=SensorStates(self.engine.node(), self.database, self.ledger),
+            sink=judge,
+            clock=self.clock,
+            seconds=self.settings.sense_seconds,
+        )
+
+    # Lifecycle
+
+    @cached_property
+    def documents(self) -> Documents:
+        return Documents(
+            self.registry, self.states, self.inventories, self.findings, self.attestations, self.owners, self.clock
+        )
+
+    @cached_property
+    def admission(self) -> Admission:
+        return Admission(
+            database=self.database,
+            ledger=self.ledger,
+            states=self.states,
+            inventories=self.inventories,
+            findings=self.findings,
+            documents=self.documents,
+            policy=self.policy,
+            attestations=self.attestations,
+            bill_of_materials=self.bill_of_materials,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def bases(self) -> Bases:
+        return Bases(
+            database=self.database,
+            ledger=self.ledger,
+            maker=DebianBases(self.settings.data / "bases"),
+            registry=self.registry,
+            admission=self.admission,
+            explainer=self.explainer,
+            mirror=NoMirror(),
+            pull=str(self.settings.pull_addr),
+            version=self.version,
+        )
+
+    @cached_property
+    def ships(self) -> Ships:
+        return Ships(
+            database=self.database,
+            ledger=self.ledger,
+            sources=self.sources,
+            builder=BuildKit(self._engine_address()),
+            bases=self.bases,
+            admission=self.admission,
+            documents=self.documents,
+            policy=self.policy,
+            explainer=self.explainer,
+            deployments=self.deployments,
+            site=Site(
+                push=str(self.settings.push_addr),
+                pull=str(self.settings.pull_addr),
+                credentials=self._builder_credentials,
+                secrets={"site-ca": self.settings.ca_file} if self.settings.ca_file else {},
+                environment=self.settings.environment,
+            ),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def patches(self) -> Patches:
+        return Patches(
+            database=self.database,
+            ledger=self.ledger,
+            findings=self.findings,
+            registry=self.registry,
+            deployments=self.deployments,
+            sources=self.sources,
+            ships=self.ships,
+            bases=self.bases,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def revocation(self) -> Revocation:
+        return Revocation(self.database, self.ledger, self.states, self.deployments, self.clock)
+
+    # What is shown
+
+    @cached_property
+    def details(self) -> ImageDetails:
+        return ImageDetails(self.registry, self.inventories, self.findings, self.attestations, self.policy, self.owners)
+
+    @cached_property
+    def bills(self) -> Bills:
+        running = WorkloadDetails(self.deployments, self.incidents, self.telemetry, self.clock)
+        return Bills(self.database, self.ledger, self.details, running, self.clock)
+
+    @property
+    def projections(self) -> list[Follower]:
+        """Followers that keep what is shown."""
+        return [BillFollower(), EvidenceFollower()]
+
+    # How it is done
+
+    @property
+    def spool(self) -> Path:
+        """Where refused pulls wait to be taken into the ledger."""
+        return spool_directory(self.settings)
+
+    @property
+    def _telemetry(self) -> Path:
+        return self.settings.data / "telemetry"
+
+    def _engine_address(self) -> str:
+        if not self.settings.engine:
+            raise EngineUnavailable(
+                "This Lading has no container engine, so it can build and run nothing.",
+                remedy="Install one (apt-get install docker.io), or name one with LADING_ENGINE; then restart Lading.",
+            )
+        return self.settings.engine
+
+    def _drain(self, container: str) -> None:
+        self.collector.drain(container)
+
+    def _builder_credentials(self, team: str) -> Credentials:
+        issued = self.identity.issue_internal(
+            team, "builder", lasting=_OWN_TOKENS_LAST, only=[Operation.PUSH, Operation.PULL]
+        )
+        registries = (str(self.settings.push_addr), str(self.settings.pull_addr))
+        return Credentials(f"{team}/builder", issued.text, registries)
+
+    def _pull_credentials(self, registry: str) -> tuple[str, str]:
+        if registry != str(self.settings.pull_addr):
+            return "", ""
+        teams = self.identity.teams()
+        if not teams:
+            return "", ""
+        issued = self.identity.issue_internal(teams[0], "engine", lasting=_OWN_TOKENS_LAST, only=[Operation.PULL])
+        return f"{teams[0]}/engine", issued.text

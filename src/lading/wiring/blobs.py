@@ -1,0 +1,16 @@
+"""Where blobs live: a directory, or the object store that LADING_BLOB_URL names."""
+
+from __future__ import annotations
+
+from lading.settings import Settings
+from lading.supply_chain.registry.blobs_directory import DirectoryBlobs
+from lading.supply_chain.registry.blobs_object_store import ObjectStoreBlobs
+from lading.supply_chain.registry.registry import Storage
+
+
+def open_blobs(settings: Settings) -> Storage:
+    """The store that the settings name."""
+    directory = settings.data / "registry"
+    if settings.blob_url:
+        return ObjectStoreBlobs(settings.blob_url, directory)
+    return DirectoryBlobs(directory)

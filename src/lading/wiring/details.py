@@ -1,0 +1,142 @@
+"""What the bill and lists show of images and workloads, gathered from the rooms that know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lading.kernel.clock import Clock, timestamp
+from lading.kernel.digest import Digest
+from lading.kernel.subject import Subject
+from lading.observability.query.telemetry import Telemetry
+from lading.orchestration.rollout.deployments import Deployments
+from lading.policy.decide import Policy
+from lading.runtime_security.judge.incidents import Incidents
+from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.inventory.errors import NotInventoried
+from lading.supply_chain.inventory.inventories import Inventories, told
+from lading.supply_chain.match.findings import Findings
+from lading.supply_chain.registry.reading import Reading
+from lading.wiring.adapters import RegistryOwners
+
+
+class ImageDetails:
+    """Details of images."""
+
+    def __init__(
+        self,
+        registry: Reading,
+        inventories: Inventories,
+        findings: Findings,
+        attestations: Attestations,
+        policy: Policy,
+        owners: RegistryOwners,
+    ) -> None:
+        self._registry = registry
+        self._inventories = inventories
+        self._findings = findings
+        self._attestations = attestations
+        self._policy = policy
+        self._owners = owners
+
+    def findings(self, image: str) -> list[dict[str, Any]]:
+        return self._findings.documents(Digest.parse(image), self._owners) if image else []
+
+    def packages(self, image: str) -> dict[str, Any]:
+        inventory = self._inventories.of(Digest.parse(image))
+        return {
+            "total": len(inventory.packages),
+            "ecosystems": inventory.ecosystems,
+            "gaps": list(told(inventory.gaps)),
+        }
+
+    def package_count(self, image: str) -> int | None:
+        """How many packages; None when no inventory was taken."""
+        try:
+            return len(self._inventories.of(Digest.parse(image)).packages)
+        except NotInventoried:
+            return None
+
+    def layers(self, image: str) -> list[dict[str, Any]]:
+        shown = []
+        for layer in self._registry.layers(Digest.parse(image)):
+            origin = self._registry.origin(layer.digest)
+            shown.append(
+                {
+                    "digest": str(layer.digest),
+                    "size": layer.size,
+                    "packages": self._layer_packages(layer.digest),
+                    "team": origin.team if origin else "",
+                    "origin": origin.repository if origin else "",
+                }
+            )
+        return shown
+
+    def attestations(self, image: str) -> list[dict[str, Any]]:
+        digest = Digest.parse(image)
+        repository = self._registry.repository_of(digest)
+        found = self._attestations.verify(digest, repository)
+        rows = [
+            {"predicate_type": item.predicate_type, "key_id": item.key_id, "until": item.until, "problem": item.problem}
+            for item in found
+        ]
+        if found:
+            signed = self._attestations.is_signed(digest, repository)
+            problem = "" if signed else "does not verify"
+            signature = {"predicate_type": "signature", "key_id": self._attestations.key_id, "until": ""}
+            rows.insert(0, signature | {"problem": problem})
+        return rows
+
+    def decisions(self, subjects: list[str]) -> list[dict[str, Any]]:
+        shown = []
+        for subject in dict.fromkeys(subjects):
+            youngest: dict[str, Any] = {}
+            for item in self._policy.recent(subject=Subject.parse(subject), limit=20):
+                youngest.setdefault(item.stage, item)
+            shown += [
+                {
+                    "id": item.id,
+                    "stage": item.stage,
+                    "subject": subject,
+                    "allowed": item.allowed,
+                    "at": item.at,
+                    "reasons": list(dict.fromkeys(one.rule for one in item.violations))[:4],
+                }
+                for item in youngest.values()
+            ]
+        return sorted(shown, key=lambda row: str(row["at"]))
+
+    def _layer_packages(self, layer: Digest) -> int | None:
+        try:
+            return self._inventories.layer(layer).package_count
+        except NotInventoried:
+            return None
+
+
+class WorkloadDetails:
+    """Details of what runs."""
+
+    def __init__(self, deployments: Deployments, incidents: Incidents, telemetry: Telemetry, clock: Clock) -> None:
+        self._deployments = deployments
+        self._incidents = incidents
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def containers(self, workload: str) -> list[dict[str, Any]]:
+        rows = self._deployments.containers(running_only=False, workload=workload)
+        return [msgspec.to_builtins(row) for row in rows]
+
+    def incidents(self, workload: str) -> list[dict[str, Any]]:
+        return [msgspec.to_builtins(item) for item in self._incidents.list(every=True, workload=workload, limit=50)]
+
+    def logs(self, workload: str) -> list[dict[str, Any]]:
+        return [row._asdict() | {"at": _moment(row.at)} for row in self._telemetry.logs(workload, limit=20)]
+
+    def metrics(self, workload: str) -> list[dict[str, Any]]:
+        summary = self._telemetry.summary(workload, now=self._clock.now(), lines=1)
+        return [row._asdict() | {"at": _moment(row.at)} for row in summary[1]]
+
+
+def _moment(at: Any) -> str:
+    return at if isinstance(at, str) else timestamp(at)

@@ -1,0 +1,33 @@
+"""The pull endpoint's parts: a read-only database, readers, and nothing that writes but a spool of refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lading.facts import Ledger
+from lading.identity import Identity
+from lading.settings import Settings
+from lading.state import Database
+from lading.supply_chain.registry.content import Content
+from lading.supply_chain.registry.reading import Reading
+from lading.supply_chain.registry.serving import Serving
+from lading.supply_chain.registry.spool import RefusalSpool
+from lading.supply_chain.registry.standing import StateReader
+from lading.wiring.adapters import IdentityAuthenticator
+from lading.wiring.blobs import open_blobs
+
+
+class PullWiring:
+    """What `pull_app` is made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        database = Database(settings.database, read_only=True)
+        content: Content = open_blobs(settings)
+        self.serving = Serving(database, Reading(database, content), StateReader(database))
+        self.authenticator = IdentityAuthenticator(Identity(database, Ledger()))
+        self.refusals = RefusalSpool(spool_directory(settings))
+
+
+def spool_directory(settings: Settings) -> Path:
+    """Where refused pulls wait to be taken into the ledger."""
+    return settings.data / "spool"
