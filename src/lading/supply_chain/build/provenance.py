@@ -18,7 +18,7 @@ from lading.supply_chain.build.errors import BuildFailed
 
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
 BUILD_TYPE: Final = "urn:lading:build:dockerfile:v1"
-_SECRET_NAME: Final = re.compile(r"pass(word|wd)?|secret|token|credential|api_?key|private_?key|auth", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"pass(word|wd)?|secret|token|credential|key|auth", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
