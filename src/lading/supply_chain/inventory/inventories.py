@@ -55,13 +55,14 @@ class Inventories:
             LayerMissing: the source does not have the image or one of its layers.
         """
         began = self._clock.monotonic()
-        refs = self._source.layers(image)
+        every = self._source.layers(image)
+        refs = every[: self._limits.layers]
         read, reused = [], 0
         for ref in refs:
             known = self._known(ref.digest)
             reused += known is not None
             read.append(known or self._read(ref.digest))
-        inventory = merge(str(image), read)
+        inventory = merge(str(image), read, unread=len(every) - len(refs))
         fact = ImageInventoried(
             digest=str(image),
             layers=len(read),

@@ -10,12 +10,13 @@ MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one layer.
+    """Bounds on one layer, and on how many of them an image may have (engines stop at 128).
 
     The ratio counts only beyond `ratio_grace` bytes: a small layer of zeros is dull, not dangerous. Ordinary layers
     compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1.
     """
 
+    layers: int = 512
     bytes: int = 8 << 30
     ratio: int = 200
     ratio_grace: int = 256 * MIB

@@ -41,16 +41,37 @@ class Overlay:
         self.files: dict[str, FileEntry] = {}
         self.databases: dict[str, PackageDatabase] = {}
         self._links: dict[str, str] = {}
+        # Directories that have, or once had, something in them: only what replaces one of these can hide anything.
+        self._parents: set[str] = set()
 
     def apply(self, layer: LayerInventory) -> None:
         """Put `layer` on top."""
         entries, databases = self._placed(layer)
         self._hide(layer, entries)
-        for path in entries:
+        for path, entry in entries.items():
             self.databases.pop(path, None)
+            if entry.kind == SYMLINK:
+                self._links[path] = entry.link
+            else:
+                self._links.pop(path, None)
+        self._make_directories(entries)
         self.files |= entries
         self.databases |= databases
-        self._links = {path: entry.link for path, entry in self.files.items() if entry.kind == SYMLINK}
+
+    def _make_directories(self, entries: dict[str, FileEntry]) -> None:
+        """What lies above an entry is a directory now, though no entry says so: a lower file of that name is gone."""
+        seen = {""}
+        for path in entries:
+            parent = path.rpartition("/")[0]
+            while parent not in seen:
+                seen.add(parent)
+                lower = self.files.get(parent)
+                if lower is not None and lower.kind != DIRECTORY:
+                    del self.files[parent]
+                    self.databases.pop(parent, None)
+                    self._links.pop(parent, None)
+                parent = parent.rpartition("/")[0]
+        self._parents |= seen
 
     def _placed(self, layer: LayerInventory) -> tuple[dict[str, FileEntry], dict[str, PackageDatabase]]:
         """The layer's entries where they come to lie: a lower symbolic link to a directory is followed."""
@@ -81,12 +102,14 @@ class Overlay:
         return _dereferenced(own), databases
 
     def _hide(self, layer: LayerInventory, entries: dict[str, FileEntry]) -> None:
-        gone = {*layer.whiteouts, *(path for path, entry in entries.items() if entry.kind != DIRECTORY)}
+        parents = self._parents
+        gone = {path for path, entry in entries.items() if path in parents and entry.kind != DIRECTORY}
+        gone.update(layer.whiteouts)
         opaque = set(layer.opaque)
         if not self.files or not (gone or opaque):
             return
         if "" in opaque:
-            self.files, self.databases = {}, {}
+            self.files, self.databases, self._links = {}, {}, {}
             return
         memo: dict[str, bool] = {"": False}
 
@@ -102,6 +125,7 @@ class Overlay:
         for path in hidden:
             del self.files[path]
             self.databases.pop(path, None)
+            self._links.pop(path, None)
 
 
 def _at(entry: FileEntry, path: str, link: str) -> FileEntry:
@@ -120,8 +144,8 @@ def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
     return entries
 
 
-def merge(image: str, layers: Sequence[LayerInventory]) -> ImageInventory:
-    """The inventory of an image from those of its layers, lowest first."""
+def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> ImageInventory:
+    """The inventory of an image from those of its layers, lowest first; `unread` layers above them were left out."""
     overlay = Overlay()
     brought: dict[tuple[str, ...], str] = {}
     for layer in layers:
@@ -142,7 +166,7 @@ def merge(image: str, layers: Sequence[LayerInventory]) -> ImageInventory:
         files=len(files),
         unowned_files=_unowned(overlay, files, owners),
         privileged=tuple(note for layer in layers for note in layer.privileged if note.path in overlay.files),
-        gaps=tuple(_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
+        gaps=(*_unread(unread), *_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
     )
 
 
@@ -229,6 +253,10 @@ def _below(path: str, prefixes: set[str]) -> bool:
             return True
         at = path.find("/", at + 1)
     return False
+
+
+def _unread(layers: int) -> tuple[Note, ...]:
+    return (Note("image-too-many-layers", "", f"{layers} layers were not read"),) if layers else ()
 
 
 def _gaps(

@@ -6,6 +6,7 @@ from lading.kernel.digest import Digest
 from lading.state import Database
 from lading.supply_chain.inventory import Inventories, MemoryLayers
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
+from lading.supply_chain.inventory.limits import Limits
 from tar_layers import OS_RELEASE, distribution, status, tar
 
 
@@ -68,3 +69,13 @@ def test_what_is_not_there_is_said(database: Database, ledger: Ledger) -> None:
         inventories.take(Digest.of(b"nothing"))
     with pytest.raises(NotInventoried):
         inventories.of(Digest.of(b"nothing"))
+
+
+def test_layers_beyond_the_bound_are_not_read_and_are_a_gap(database: Database, ledger: Ledger) -> None:
+    source = Counting()
+    image = source.add(BASE, tar(("a", b"1")), tar(("b", b"1")))
+
+    inventory = Inventories(database, ledger, source, limits=Limits(layers=2)).take(image)
+
+    assert len(source.opened) == 2
+    assert [str(gap) for gap in inventory.gaps] == ["image-too-many-layers: 1 layers were not read"]
