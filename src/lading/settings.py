@@ -99,7 +99,9 @@ class Settings:
     private_engine: bool = _setting(
         "true", _flag, "Start a private Docker Engine when none answers and we are root on Debian."
     )
-    ca_file: Path | None = _setting("", _optional_path, "The site's CA bundle, handed to builds as a secret.")
+    ca_file: Path | None = _setting(
+        "", _optional_path, "The site's CA bundle, handed to builds as a secret; empty: the machine's."
+    )
     policy: Path | None = _setting("", _optional_path, "Directory of rule files; empty: the default pack.")
     environment: str = _setting(
         "production", str, "Where workloads run unless their file says: production or development."

@@ -55,6 +55,7 @@ from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.keys_ecdsa import PrivateKey, open_local_key
 from lading.supply_chain.build.builder import Credentials
+from lading.supply_chain.build import trust
 from lading.supply_chain.build.buildkit import BuildKit
 from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
@@ -321,7 +322,7 @@ class Wiring:
                 push=str(self.settings.push_addr),
                 pull=str(self.settings.pull_addr),
                 credentials=self._builder_credentials,
-                secrets={"site-ca": self.settings.ca_file} if self.settings.ca_file else {},
+                secrets=trust.secrets(self.settings.ca_file),
                 environment=self.settings.environment,
             ),
             clock=self.clock,
