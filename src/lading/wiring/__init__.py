@@ -54,8 +54,8 @@ from lading.supply_chain.advisories.bundled import load_snapshot
 from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.keys_ecdsa import PrivateKey, open_local_key
-from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build import trust
+from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
 from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
