@@ -100,7 +100,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=65536)
 def _encoded(text: str) -> str:
-    return quote(text, safe=":.-_~+")
+    return quote(text, safe=":.-_~")
 
 
 def _render(purl: PackageUrl) -> str:
@@ -111,7 +111,7 @@ def _render(purl: PackageUrl) -> str:
     if purl.version:
         parts += ["@", _encoded(purl.version)]
     if purl.qualifiers:
-        parts += ["?", "&".join(f"{key}={quote(value, safe=':.-_~+/')}" for key, value in purl.qualifiers)]
+        parts += ["?", "&".join(f"{key}={quote(value, safe=':.-_~/')}" for key, value in purl.qualifiers)]
     if purl.subpath:
         parts += ["#", "/".join(_encoded(part) for part in purl.subpath.split("/"))]
     return "".join(parts)

@@ -153,6 +153,20 @@ class Findings:
                 carried = [pair for pair in self._store.carrying(tx, name) if pair[1].version == version]
         return sorted((_carried(image, package) for image, package in carried), key=_place_order)
 
+    def concerned_by(self, advisories: Iterable[str]) -> dict[str, tuple[Finding, ...]]:
+        """Image -> its findings that any of these advisories (ids or aliases) is about, worst first.
+
+        What an import led to, whoever matched it: ask after `catch_up`, with `Imported.changed`.
+        """
+        wanted = set(advisories)
+        found: dict[str, list[Finding]] = {}
+        with self._database.read() as tx:
+            numbers = sorted(self._store.with_finding(tx, wanted))
+            for (image, _, _), one in self._store.found(tx, numbers).items():
+                if not wanted.isdisjoint(one.names):
+                    found.setdefault(image, []).append(one)
+        return {image: _ordered(group) for image, group in sorted(found.items())}
+
     def documents(self, image: Digest, owners: LayerOwners) -> list[dict[str, Any]]:
         """The findings of an image as policies see them, worst first, each with the owner of its layer."""
         found = self.of(image)

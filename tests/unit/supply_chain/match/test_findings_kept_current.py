@@ -143,6 +143,16 @@ def test_flaws_and_packages_are_found_by_every_name(room: Room) -> None:
     assert room.findings.images_with("nothing") == []
 
 
+def test_what_an_import_led_to_can_be_asked_whoever_matched_it(room: Room) -> None:
+    room.findings.match_image(image(1), inventory(1, "flask==1.0", "click==1.0"))
+    imported = room.advisories.import_osv("own", [osv("PYSEC-1", "flask", "2.0"), osv("PYSEC-2", "elsewhere")])
+    room.findings.catch_up()
+
+    assert room.findings.catch_up() == []
+    concerned = room.findings.concerned_by(imported.changed)
+    assert {key: [one.id for one in group] for key, group in concerned.items()} == {str(image(1)): ["PYSEC-1"]}
+
+
 def test_findings_are_given_to_policies_with_the_owner_of_the_layer(room: Room) -> None:
     class Owners:
         def owner(self, layer: str) -> str:
