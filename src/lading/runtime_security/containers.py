@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 class RunningContainer(NamedTuple):
     """One running container under our labels.
 
-    `image` is what it was deployed from, `spec` the digest of its specification; `pid` its first process on this host,
-    0 when that cannot be seen; `health_command` what the engine itself starts in it; `mounts` the paths where something
-    else than the image is; `writable` whether its root file system can change.
+    `image` is the digest it was deployed from, of `repository`; `spec` the digest of its specification; `pid` its first
+    process on this host, 0 when that cannot be seen; `health_command` what the engine itself starts in it; `mounts` the
+    paths where something else than the image is; `writable` whether its root file system can change.
     """
 
     id: str
@@ -22,6 +22,7 @@ class RunningContainer(NamedTuple):
     image: str
     pid: int
     spec: str = ""
+    repository: str = ""
     writable: bool = True
     health_command: str = ""
     mounts: tuple[str, ...] = ()

@@ -124,13 +124,15 @@ class DockerContainers:
         labels = inspected["Config"].get("Labels") or {}
         workload = str(labels.get(self._labels.workload, ""))
         host = inspected.get("HostConfig") or {}
+        repository, _, digest = str(labels.get(self._labels.image) or inspected.get("Image", "")).rpartition("@")
         return RunningContainer(
             id=inspected["Id"],
             name=str(inspected.get("Name", "")).lstrip("/"),
             workload=workload,
             application=workload.partition("/")[0],
             team=str(labels.get(self._labels.team, "")),
-            image=str(labels.get(self._labels.image) or inspected.get("Image", "")),
+            image=digest,
+            repository=repository,
             pid=int((inspected.get("State") or {}).get("Pid") or 0),
             spec=str(labels.get(self._labels.spec, "")),
             writable=not host.get("ReadonlyRootfs", False),

@@ -33,7 +33,7 @@ from lading.state import Database, metadata
 
 pytestmark = pytest.mark.docker
 LABEL = "test.drift"
-IMAGE = "registry.example/shop/web@sha256:" + "1" * 64
+IMAGE = "sha256:" + "1" * 64
 IDLE = "trap exit TERM; while :; do sleep 1; done"
 DECLARED = {
     "name": "shop/web",
@@ -111,7 +111,7 @@ class Site:
             self.image,
             ["/bin/sh", "-c", script],
             detach=True,
-            labels={LABEL: workload, "lading.image": IMAGE, "lading.team": "shop"},
+            labels={LABEL: workload, "lading.image": f"registry.example/shop/web@{IMAGE}", "lading.team": "shop"},
             **(hardened | options),
         )
 

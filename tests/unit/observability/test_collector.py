@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from lading.observability.collect.memory_source import MemoryEngine
 from lading.observability.errors import StoreUnavailable
 from lading.observability.store import LogLine, LogQuery, Sample, SampleQuery
 from lading.observability.store.memory import MemoryTelemetryStore
-from lading.state import Database
+from lading.state import Database, metadata
 
 WEB = Watched("a" * 64, "shop-web-1", "shop/web", "shop", True)
 
@@ -226,16 +227,24 @@ def test_cpu_is_the_share_since_the_sample_before(stage: Stage) -> None:
     assert found == [None, 25.0, None]
 
 
-def test_threads_collect_and_stop(stage: Stage) -> None:
+def test_threads_collect_and_stop_and_collect_again(stage: Stage, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'state.db'}")
+    metadata.create_all(database.engine)
     collector = Collector(
         logs=stage.engine,
         stats=stage.engine,
         store=stage.store,
-        database=stage.database,
+        database=database,
         ledger=stage.ledger,
         flush_seconds=0.05,
     )
     collector.start()
-    stage.write("seen")
+    now = int(time.time()) * 1_000_000
+    stage.write("seen", at=now)
     eventually(lambda: stage.lines() == ["seen"])
     collector.stop()
+    stage.write("and again", at=now + 5)
+    collector.start()
+    eventually(lambda: stage.lines() == ["seen", "and again"])
+    collector.stop()
+    database.close()

@@ -6,7 +6,7 @@ import pytest
 
 from lading.runtime_security.containers import RunningContainer
 
-IMAGE = "registry.example/shop/web@sha256:" + "1" * 64
+IMAGE = "sha256:" + "1" * 64
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def web() -> RunningContainer:
         application="shop",
         team="shop",
         image=IMAGE,
+        repository="registry.example/shop/web",
         pid=4242,
         health_command="/bin/sh -c wget -q localhost",
         mounts=("/tmp", "/var/lib/data/volume"),

@@ -103,7 +103,9 @@ class Collector:
         self._looked_back = False
 
     def start(self) -> None:
-        """Collect until `stop`, in threads of this process."""
+        """Collect until `stop`, in threads of this process; may be started again after that."""
+        self._stopping.clear()
+        self._intake.open()
         sample_seconds, flush_seconds = self._intervals
         self._run("look", self.look, lambda: self._stopping.wait(_LOOK_SECONDS))
         self._run("sample", self.sample, lambda: self._stopping.wait(sample_seconds))
@@ -117,11 +119,15 @@ class Collector:
             tail.stop()
         for tail in list(self._tails.values()):
             tail.join(2)
-        self.flush()
         self._intake.close()
         self._sampler.close()
         for thread in self._threads:
             thread.join(5)
+        self._threads.clear()
+        with self._looking:
+            self._tails.clear()
+            self._backoff.clear()
+        self.flush()
 
     def look(self) -> None:
         """Find out who runs; follow those who are new, close those who are gone."""

@@ -65,6 +65,11 @@ class Intake:
         with self._changed:
             return self._sum
 
+    def open(self) -> None:
+        """Take lines again after `close`."""
+        with self._changed:
+            self._closed = False
+
     def close(self) -> None:
         """Let everybody who waits go."""
         with self._changed:

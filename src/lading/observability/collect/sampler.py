@@ -29,7 +29,7 @@ class Sampler:
     def __init__(self, source: StatsSource, clock: Clock) -> None:
         self._source = source
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sample")
+        self._pool: ThreadPoolExecutor | None = None
         self._before: dict[str, _Reading] = {}
         self._failing: dict[str, tuple[datetime, str]] = {}
 
@@ -37,6 +37,8 @@ class Sampler:
         """One sample of each container that answers, and the gaps that ended with it."""
         samples: list[Sample] = []
         gaps: list[TelemetryGap] = []
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sample")
         for watched, usage in zip(running, self._pool.map(self._usage, running), strict=True):
             if usage is None:
                 continue
@@ -47,8 +49,10 @@ class Sampler:
         return samples, gaps
 
     def close(self) -> None:
-        """Let the threads go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go; sampling again starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
 
     def _usage(self, watched: Watched) -> Usage | None:
         try:

@@ -38,6 +38,9 @@ SAMPLE_SCHEMA: Final = pa.schema(
     ]
 )
 _ROW_GROUP: Final = 65_536
+# Appending must keep up with floods; what is compacted is kept for days.
+FAST: Final = 3
+SMALL: Final = 9
 
 
 def log_table(lines: Sequence[LogLine]) -> Any:
@@ -64,13 +67,17 @@ def merged(paths: Sequence[Path]) -> Any:
     return plain.sort_by(order)
 
 
-def write_part(table: Any, path: Path) -> None:
-    """Write a table as one Parquet file."""
+def write_part(table: Any, path: Path, *, level: int = FAST) -> None:
+    """Write a table as one Parquet file, compressed with zstd at `level`."""
+    encoding = {"at": "DELTA_BINARY_PACKED"}
+    if "line" in table.column_names:
+        encoding |= {"seq": "DELTA_BINARY_PACKED", "line": "DELTA_LENGTH_BYTE_ARRAY"}
     pq.write_table(
         table,
         path,
         compression="zstd",
-        compression_level=3,
+        compression_level=level,
+        column_encoding=encoding,
         row_group_size=_ROW_GROUP,
         use_dictionary=["container", "name", "workload", "application", "stream"],
         write_statistics=True,

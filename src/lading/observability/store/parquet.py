@@ -120,7 +120,7 @@ class ParquetTelemetryStore(ParquetTelemetryReader):
         with self._lock, self._translated():
             target = run[0].path.parent / parts.name_of(run[0].first, run[-1].last)
             table = columns.merged([part.path for part in run])
-            parts.publish([(target, _writer(table))])
+            parts.publish([(target, _writer(table, columns.SMALL))])
             for part in run:
                 part.path.unlink(missing_ok=True)
         return len(run) - 1
@@ -204,8 +204,8 @@ def _by_day(records: Sequence[Any]) -> list[tuple[str, list[Any]]]:
     return [(parts.day_of(number * 86_400_000_000), days[number]) for number in sorted(days)]
 
 
-def _writer(table: Any) -> Callable[[Path], None]:
-    return lambda path: columns.write_part(table, path)
+def _writer(table: Any, level: int = columns.FAST) -> Callable[[Path], None]:
+    return lambda path: columns.write_part(table, path, level=level)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -108,12 +108,11 @@ class RuntimeJudge:
         }
         if event.deviations:
             who["deviations"] = list(event.deviations)
-        repository, _, digest = container.image.rpartition("@")
         return {
             "stage": "run",
             "now": timestamp(self._clock.now()),
             "environment": self._environment,
-            "image": {"digest": digest, "repository": repository, "team": container.team},
+            "image": {"digest": container.image, "repository": container.repository, "team": container.team},
             "findings": [],
             "workload": dict(self._allowed.allowed(container) or {"name": container.workload}),
             "container": who,

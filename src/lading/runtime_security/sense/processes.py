@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from lading.kernel.errors import LadingError
 from lading.runtime_security.containers import RunningContainer
-from lading.runtime_security.errors import ImageNotIndexed
 from lading.runtime_security.sense.events import SensedEvent, cut
 from lading.runtime_security.sense.image_files import ImageFile, ImageFiles
 from lading.runtime_security.sense.redact import redact
@@ -83,7 +83,7 @@ class ProcessSense:
                 known[pid] = (container.id, identity)
                 if self._known.get(pid) != known[pid] and (event := self._judge(container, pid, identity, at)):
                     events.append(event)
-            except ImageNotIndexed as error:
+            except LadingError as error:  # whatever keeps the index from us, the container is not seen
                 blind[container.id] = error.what
                 known.pop(pid, None)
             except PermissionError:

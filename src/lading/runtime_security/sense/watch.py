@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from lading.kernel.clock import Clock, SystemClock
+from lading.kernel.errors import LadingError
 from lading.runtime_security.containers import Containers, RunningContainer
-from lading.runtime_security.errors import ContainerGone, EngineSilent, ImageNotIndexed
+from lading.runtime_security.errors import ContainerGone, EngineSilent
 from lading.runtime_security.posture import PostureAssessor
 from lading.runtime_security.sense.events import SensedEvent, cut
 from lading.runtime_security.sense.execs import sensed_exec
@@ -101,11 +102,13 @@ class DriftWatch:
         self._posture_due: dict[str, float] = {}
         self._files_due: dict[str, float] = {}
         self._blind: dict[str, int] = {}
+        self._started_under: dict[str, Mapping[str, Any]] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look until `stop`, in a thread of this process."""
+        """Look until `stop`, in a thread of this process; may be started again after that."""
+        self._stopping.clear()
         self._thread = threading.Thread(target=self._loop, name="drift-watch", daemon=True)
         self._thread.start()
 
@@ -147,10 +150,10 @@ class DriftWatch:
         blind: dict[str, str] = {}
         for container in self._due(self._posture_due, running, lambda _one: _POSTURE_SECONDS):
             try:
-                assessed = self._posture.assess(container, self._allowed.allowed(container))
+                assessed = self._posture.assess(container, self._declared(container))
             except ContainerGone:
                 continue
-            except EngineSilent as error:
+            except LadingError as error:
                 blind[container.name] = error.what
                 continue
             if assessed.deviations:
@@ -158,6 +161,15 @@ class DriftWatch:
                 event = SensedEvent("posture", container, now, "; ".join(assessed.deviations), detail)
                 self._sink.handle(event._replace(deviations=assessed.deviations))
         self._states.see("posture", blind, watched=len(running))
+
+    def _declared(self, container: RunningContainer) -> Mapping[str, Any] | None:
+        """What it was started under: a newer specification, declared since, does not speak of this container."""
+        if (known := self._started_under.get(container.id)) is not None:
+            return known
+        declared = self._allowed.allowed(container)
+        if declared is not None:
+            self._started_under[container.id] = declared
+        return declared
 
     def _look_at_processes(self, running: Sequence[RunningContainer], now: datetime) -> dict[str, str]:
         looked = self._processes.look(running, now)
@@ -181,7 +193,7 @@ class DriftWatch:
                 events, more = self._files.look(container, now)
             except ContainerGone:
                 continue
-            except (EngineSilent, ImageNotIndexed) as error:
+            except LadingError as error:  # whatever keeps the diff or the index from us, the container is not seen
                 if container.id not in known_blind or container.id in self._lasting_ids():
                     blind[container.name] = error.what
                 continue
@@ -216,6 +228,7 @@ class DriftWatch:
         if not candidates:
             return
         for gone in candidates - self._containers.existing():
+            self._started_under.pop(gone, None)
             self._posture.forget(gone)
             self._files.forget(gone)
             self._sink.container_gone(gone)
