@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lading.kernel.errors import Conflict, Forbidden, InvalidInput, LadingError, NotFound, Unavailable
+from lading.kernel.errors import (
+    Conflict,
+    Forbidden,
+    IntegrityFailure,
+    InvalidInput,
+    LadingError,
+    NotFound,
+    Unavailable,
+)
 
 
 class RegistryError(LadingError):
@@ -103,3 +111,21 @@ class StorageFailed(RegistryError, Unavailable):
     """The disk is full or the object store does not answer."""
 
     oci_code = "TOOMANYREQUESTS"
+
+
+class RemoteFailed(RegistryError, Unavailable):
+    """Another registry does not answer, or answers what it should not."""
+
+    oci_code = "UNKNOWN"
+
+
+class RemoteDenied(RegistryError, Forbidden):
+    """Another registry does not let us in."""
+
+    oci_code = "DENIED"
+
+
+class ContentMismatch(RegistryError, IntegrityFailure):
+    """Content that came from elsewhere is not what its digest or size says."""
+
+    oci_code = "DIGEST_INVALID"

@@ -20,7 +20,7 @@ from lading.supply_chain.registry.errors import (
     NameInvalid,
     NameUnknown,
 )
-from lading.supply_chain.registry.manifest import OCI_INDEX
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, OCI_INDEX
 from lading.supply_chain.registry.sql import reading as sql
 
 _LAYER_PLATFORM: Final = "linux/amd64"
@@ -154,15 +154,19 @@ class Reading:
             ManifestUnknown: nothing was pushed with this digest.
             ManifestInvalid: an index of more than 1,000 images.
         """
-        found: dict[str, None] = {}
-        frontier = [str(digest)]
+        found: list[str] = []
+        seen, waiting = {str(digest)}, [str(digest)]
         with self._database.read() as tx:
             _known(tx, str(digest))
-            while frontier:
-                members = [row for one in frontier for row in sql.part_rows(tx, one, "manifest")]
-                found |= dict.fromkeys(one for one in frontier if not sql.part_rows(tx, one, "manifest"))
-                frontier = [row.digest for row in members if row.digest not in found]
-                if len(found) + len(frontier) > _MOST_IMAGES:
+            while waiting:
+                here = waiting.pop(0)
+                rows = sql.part_rows(tx, here, "manifest")
+                members = [row.digest for row in rows if row.media_type in IMAGES | INDEXES]
+                waiting += [one for one in dict.fromkeys(members) if one not in seen]
+                seen.update(members)
+                if not rows:
+                    found.append(here)
+                if len(seen) > _MOST_IMAGES:
                     raise ManifestInvalid(f"The index {digest} lists more than {_MOST_IMAGES} images.")
         return [Digest.parse(one) for one in found]
 
