@@ -63,7 +63,9 @@ async def main(directory: Path) -> None:
     }
     ports = {name: free_port() for name in apps}
     servers = [
-        Server(app, address="127.0.0.1", port=ports[name], interface=Interfaces.ASGI, log_enabled=False, websockets=False)
+        Server(
+            app, address="127.0.0.1", port=ports[name], interface=Interfaces.ASGI, log_enabled=False, websockets=False
+        )
         for name, app in apps.items()
     ]
     running = [asyncio.ensure_future(server.serve()) for server in servers]

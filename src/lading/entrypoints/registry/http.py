@@ -44,7 +44,10 @@ def application(routes: list[BaseRoute]) -> Starlette:
         ClientDisconnect: _gone,
         Exception: _unforeseen,
     }
-    return Starlette(routes=routes, exception_handlers=handlers)
+    made = Starlette(routes=routes, exception_handlers=handlers)
+    # A redirect to a path with a slash more would answer for methods and paths that are not there.
+    made.router.redirect_slashes = False
+    return made
 
 
 async def identify(request: Request, authenticator: Authenticator) -> Visitor:
