@@ -22,6 +22,7 @@ _ENGINE_FILES: Final = frozenset(
         "/etc/resolv.conf",
         "/etc/mtab",
         "/sbin/docker-init",
+        "/usr/sbin/docker-init",
         "/dev",
         "/proc",
         "/sys",
