@@ -19,6 +19,7 @@ from lading.entrypoints.cli.doctor.result import CheckResult, fail, ok, warn
 from lading.kernel.errors import LadingError
 from lading.settings import Address, Settings
 from lading.state import Database
+from lading.supply_chain.build.trust import site_bundle
 
 _COMFORTABLE_MEGABYTES: Final = 5_000
 _MEMORY_MEGABYTES: Final = 1_500
@@ -125,16 +126,17 @@ def check_database(settings: Settings) -> CheckResult:
 
 
 def check_ca_file(settings: Settings) -> CheckResult:
-    """Whether the site's CA bundle, if one is set, can be read."""
-    if settings.ca_file is None:
-        return ok("site CA", "none set")
+    """The CA bundle that builds are handed: the one that is set, else the machine's."""
+    bundle = site_bundle(settings.ca_file)
+    if bundle is None:
+        return ok("site CA", "none; builds trust what their base image trusts")
     try:
-        certificates = settings.ca_file.read_bytes().count(b"-----BEGIN CERTIFICATE-----")
+        certificates = bundle.read_bytes().count(b"-----BEGIN CERTIFICATE-----")
     except OSError as error:
-        return fail("site CA", f"{settings.ca_file}: {error.strerror}", "Correct LADING_CA_FILE.")
+        return fail("site CA", f"{bundle}: {error.strerror}", "Correct LADING_CA_FILE.")
     if not certificates:
-        return fail("site CA", f"{settings.ca_file} holds no certificate", "Name a PEM bundle in LADING_CA_FILE.")
-    return ok("site CA", f"{certificates} certificates in {settings.ca_file}")
+        return fail("site CA", f"{bundle} holds no certificate", "Name a PEM bundle in LADING_CA_FILE.")
+    return ok("site CA", f"{certificates} certificates in {bundle}")
 
 
 def _existing(path: Path) -> Path:
