@@ -77,7 +77,8 @@ def _name(subject: str, known: dict[str, Any]) -> str:
         return str(known.get("container.started", {}).get("name", identity[:12]))
     if kind == "image":
         pushed = known.get("image.pushed", {})
-        tag = f":{pushed['tag']}" if pushed.get("tag") else ""
+        # A layer cache has tags of its own; people do not call an image by them.
+        tag = f":{pushed['tag']}" if pushed.get("tag") and not pushed["tag"].startswith("cache") else ""
         return f"{pushed['repository']}{tag}" if pushed else identity
     return identity
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -146,6 +147,18 @@ class Bases:
             raise self._refused(verdict, telling)
         telling.say(f"base {wanted} is {verdict.image.short}")
         return Reference(verdict.repository, self._pull).at(verdict.image)
+
+    def lend(self, pins: Iterable[Reference], repository: str, actor: str, team: str) -> None:
+        """Make the layers of pinned bases layers of `repository` too, so that a push finds them and they stay the same.
+
+        Clients compress layers anew for every registry they push to; a base's layer would get another digest, and with
+        it another owner and another inventory.
+        """
+        visitor = Visitor(actor, team)
+        for pin in pins:
+            if pin.digest is not None:
+                for layer in self._registry.layers(pin.digest):
+                    self._registry.mount(repository, layer.digest, pin.path, visitor)
 
     def _find(self, wanted: Reference, telling: Telling) -> tuple[Digest, str]:
         reference = str(wanted.digest) if wanted.digest else wanted.tag or "latest"

@@ -61,11 +61,11 @@ from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
+from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.states import ImageStates
 from lading.wiring.adapters import (
     DeclaredWorkloads,
-    EveryOrder,
     IdentityAuthenticator,
     InventoryBillOfMaterials,
     InventoryFiles,
@@ -137,7 +137,7 @@ class Wiring:
 
     @cached_property
     def explainer(self) -> Explainer:
-        return Explainer(self.policy, self.replay, EveryOrder())
+        return Explainer(self.policy, self.replay, EcosystemOrder())
 
     @cached_property
     def exceptions(self) -> Exceptions:
@@ -191,9 +191,12 @@ class Wiring:
 
     def load_first_knowledge(self, say: Say) -> None:
         """Take the bundled advisories in, so that the first image is matched before any feed was fetched."""
-        if not self.advisories.status():
-            say("taking in the bundled advisories")
+        marker = self.settings.data / "run" / "bundled-advisories"
+        if self.advisories.status() and marker.exists() and marker.read_text(encoding="ascii") == self.version:
+            return
+        say("taking in the bundled advisories")
         load_snapshot(self.advisories)
+        marker.write_text(self.version, encoding="ascii")
 
     # Where containers run
 

@@ -19,7 +19,6 @@ from lading.supply_chain.inventory.cyclonedx import cyclonedx
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.inventory.source import LayerRef
-from lading.supply_chain.match.versions import key_for
 from lading.supply_chain.registry.access import Access, Visitor
 from lading.supply_chain.registry.errors import BlobUnknown, ManifestUnknown
 from lading.supply_chain.registry.manifest import OCI_MANIFEST
@@ -98,22 +97,6 @@ class InventoryBillOfMaterials:
         name = f"{row.repository}@{image}" if row else str(image)
         # Dated by the push, so that the same image always has the same document.
         return cyclonedx(self._inventories.of(image), name=name, made=row.pushed if row else "")
-
-
-class EveryOrder:
-    """The exact version orders of the matching room, as policy's VersionOrder."""
-
-    def newest(self, ecosystem: str, versions: Sequence[str]) -> str:
-        key = key_for(ecosystem)
-
-        def rank(version: str) -> tuple[bool, Any]:
-            try:
-                return True, key(version)
-            except ValueError:
-                return False, version
-
-        readable = [version for version in versions if rank(version)[0]]
-        return max(readable or versions, key=lambda version: rank(version)[1])
 
 
 class IdentityAuthenticator:

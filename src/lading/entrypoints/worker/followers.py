@@ -9,6 +9,7 @@ from typing import Final
 
 from lading.facts import Entry, Follower, follow
 from lading.facts.kinds.supply_chain import FindingsChanged, ImagePushed
+from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
 from lading.kernel.errors import Conflict, LadingError
 from lading.lifecycle.telling import Untold
@@ -20,20 +21,23 @@ from lading.wiring import Wiring
 _log: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300.0
 _SWEEP_SECONDS: Final = 3_600.0
+_SHIP_SECONDS: Final = 120.0
 
 
 class ToAdmit:
     """Notes which images have to be judged: those just pushed, and approved ones of which something new is known.
 
     Judging reads layers and cannot happen in the follower's transaction. The images are noted in memory; after a kill
-    the worker judges every image that is still in quarantine without a decision.
+    the worker judges every image that is still in quarantine without a decision. What our own builder pushed is judged
+    by its ship; it is looked at here only when that did not happen.
     """
 
     name = "admission"
     kinds: Sequence[str] | None = (ImagePushed.kind(), FindingsChanged.kind())
 
-    def __init__(self) -> None:
-        self.pushed: dict[str, str] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.pushed: dict[str, tuple[str, float]] = {}
         self.changed: set[str] = set()
 
     def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
@@ -42,7 +46,8 @@ class ToAdmit:
         for entry in entries:
             fact = entry.fact
             if isinstance(fact, ImagePushed) and not fact.refers_to and not fact.artifact_type:
-                self.pushed[fact.digest] = fact.repository
+                due = self._clock.monotonic() + (_SHIP_SECONDS if fact.principal.endswith("/builder") else 0)
+                self.pushed[fact.digest] = (fact.repository, due)
             elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
                 self.changed.add(fact.digest)
 
@@ -52,7 +57,7 @@ class Followers:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._to_admit = ToAdmit()
+        self._to_admit = ToAdmit(wiring.clock)
         self._followers: list[Follower] = [
             AdvisoryFollower(wiring.findings),
             self._to_admit,
@@ -74,12 +79,13 @@ class Followers:
         for row in self._wiring.registry.images(limit=10_000):
             state = self._wiring.states.state(Digest.parse(row.digest))
             if state is not None and state.state == "quarantined" and not state.decision:
-                self._to_admit.pushed[row.digest] = row.repository
+                self._to_admit.pushed[row.digest] = (row.repository, 0.0)
 
     def _admit(self) -> None:
-        """Judge what ordinary clients pushed. Ships judge what they push themselves; judging twice is harmless."""
-        while self._to_admit.pushed:
-            digest, repository = self._to_admit.pushed.popitem()
+        """Judge what ordinary clients pushed; judging twice is harmless."""
+        now = self._wiring.clock.monotonic()
+        for digest in [digest for digest, (_, due) in self._to_admit.pushed.items() if due <= now]:
+            repository, _due = self._to_admit.pushed.pop(digest)
             state = self._wiring.states.state(Digest.parse(digest))
             if state is None or state.decision:
                 continue

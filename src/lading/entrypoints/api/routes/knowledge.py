@@ -76,13 +76,14 @@ async def take_in(
 
 def _take_in(parts: Wiring, source: str, content: bytes, actor: str) -> dict[str, Any]:
     imported = parts.advisories.import_content(source, content, actor=actor)
-    changes = parts.findings.catch_up()
-    concerned = {change.image for change in changes if change.opened}
+    parts.findings.catch_up()
+    # The worker may have matched it first: ask who is concerned, not what this very call changed.
+    concerned = set(parts.findings.concerned_by(imported.changed))
     running = [row for row in parts.deployments.containers() if row.image in concerned]
     return {
         "source": source,
         "records": imported.records,
-        "changed": imported.changed,
+        "changed": len(imported.changed),
         "images": len(concerned),
         "containers": len(running),
         "workloads": sorted({row.workload for row in running}),
