@@ -49,7 +49,8 @@ class RemoteRegistry:
     ) -> None:
         self._url = url.rstrip("/")
         self._basic = httpx.BasicAuth(user, secret) if secret else None
-        self._client = httpx.Client(timeout=_TIMEOUT, transport=transport, follow_redirects=False)
+        # A digest is of the bytes as they lie there: nothing may be compressed on its way.
+        self._client = httpx.Client(timeout=_TIMEOUT, transport=transport, headers={"Accept-Encoding": "identity"})
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -76,7 +77,7 @@ class RemoteRegistry:
             if answer.status_code == httpx.codes.NOT_FOUND:
                 raise BlobUnknown(f"{self._url} has no blob {digest} in {repository}.")
             self._expect(answer, httpx.codes.OK)
-            yield answer.iter_raw(_CHUNK)
+            yield answer.iter_bytes(_CHUNK)
 
     def has_blob(self, repository: str, digest: Digest) -> bool:
         with self._answer("HEAD", f"/v2/{repository}/blobs/{digest}", repository) as answer:
