@@ -143,7 +143,7 @@ class Reading:
             ManifestUnknown: nothing was pushed with this digest.
         """
         with self._database.read() as tx:
-            image = _runnable(tx, str(digest))
+            image = judged_chain(tx, str(digest))[-1]
             rows = sql.part_rows(tx, image, "layer")
         return [LayerRef(Digest.parse(row.digest), row.media_type, row.size) for row in rows]
 
@@ -178,7 +178,7 @@ class Reading:
             ManifestInvalid: the configuration is not a JSON object of at most 4 MiB.
         """
         with self._database.read() as tx:
-            image = _runnable(tx, str(digest))
+            image = judged_chain(tx, str(digest))[-1]
             found = next(iter(sql.part_rows(tx, image, "config")), None)
         if found is None:
             return {}
@@ -237,14 +237,21 @@ def _known(tx: Transaction, digest: str) -> None:
         raise ManifestUnknown(f"No image {digest} was ever pushed.", remedy="See `lading image ls`.")
 
 
-def _runnable(tx: Transaction, digest: str) -> str:
-    """The manifest of an image: itself, or of an index the one for linux/amd64 (else the first). Follows nesting."""
+def judged_chain(tx: Transaction, digest: str) -> list[str]:
+    """The manifests that are read to judge an image, from itself down.
+
+    Of an index that is its image for linux/amd64, else its first.
+
+    Raises:
+        ManifestUnknown: nothing was pushed with this digest, or indexes are nested too deeply.
+    """
+    chain = [digest]
     for _ in range(_MOST_NESTING):
-        _known(tx, digest)
-        children = sql.part_rows(tx, digest, "manifest")
+        _known(tx, chain[-1])
+        children = sql.part_rows(tx, chain[-1], "manifest")
         if not children:
-            return digest
-        digest = next((row.digest for row in children if row.platform == _LAYER_PLATFORM), children[0].digest)
+            return chain
+        chain.append(next((row.digest for row in children if row.platform == _LAYER_PLATFORM), children[0].digest))
     raise ManifestUnknown(f"The index {digest} is nested too deeply.", remedy="Push it flat.")
 
 

@@ -1,8 +1,8 @@
 """What the pull endpoint serves: images that are approved now, and what belongs to them. Read-only.
 
-Servable is an approved image or index; a member of an approved index that nobody judged by itself; and what an engine
-cannot run (signatures, attestations) and belongs to a servable image. A blob is servable when a servable manifest of
-the repository names it.
+Servable is an approved image or index; the member that an approved index was judged by, unless it was judged by itself;
+and what an engine cannot run (signatures, attestations) and belongs to a servable image. A blob is servable when a
+servable manifest of the repository names it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.errors import Denied
-from lading.supply_chain.registry.reading import Reading
+from lading.supply_chain.registry.reading import Reading, judged_chain
 from lading.supply_chain.registry.sql import reading as sql
 from lading.supply_chain.registry.standing import ImageState, State, StateReader
 
@@ -48,25 +48,45 @@ class Serving:
         raise refusal(repository, digest, reason)
 
     def _verdict(self, tx: Transaction, digest: str) -> ImageState | None:
-        """How the manifest itself stands; while nobody judged it, how what it belongs to stands, if that is approved.
+        """How a manifest stands: by itself or, while nobody judged it, by way of what it belongs to.
 
         What was revoked, or judged and not approved, is not pulled by way of anything else.
         """
         own = self._states.states_in(tx, [digest]).get(digest)
-        if own is not None and not own.is_new:
-            return own
-        seen, frontier = {digest}, {digest}
+        seen: set[str] = set()
+        waiting = {digest}
         for _ in range(_MOST_NESTING):
-            frontier = sql.parents(tx, frontier, _MOST_PARENTS) - seen
-            if not frontier:
+            for one, state in self._standing(tx, waiting):
+                if state is not None and state.state is State.APPROVED:
+                    return state
+                if state is not None and not state.is_new:
+                    waiting.discard(one)
+                elif (through := self._through_index(tx, one)) is not None:
+                    return through
+            seen |= waiting
+            waiting = sql.served_with(tx, waiting, _MOST_PARENTS) - seen
+            if not waiting:
                 break
-            standing = self._states.states_in(tx, frontier)
-            approved = next((state for state in standing.values() if state.state is State.APPROVED), None)
-            if approved is not None:
-                return approved
-            seen |= frontier
-            frontier = {one for one in frontier if one not in standing or standing[one].is_new}
         return own
+
+    def _through_index(self, tx: Transaction, digest: str) -> ImageState | None:
+        """The approval of an index that was judged by this very manifest."""
+        seen, waiting = {digest}, {digest}
+        for _ in range(_MOST_NESTING):
+            waiting = sql.indexes_of(tx, waiting, _MOST_PARENTS) - seen
+            for one, state in self._standing(tx, waiting):
+                if state is not None and state.state is State.APPROVED and digest in judged_chain(tx, one):
+                    return state
+                if state is not None and not state.is_new:
+                    waiting.discard(one)
+            seen |= waiting
+            if not waiting:
+                break
+        return None
+
+    def _standing(self, tx: Transaction, digests: set[str]) -> list[tuple[str, ImageState | None]]:
+        states = self._states.states_in(tx, digests) if digests else {}
+        return [(digest, states.get(digest)) for digest in sorted(digests)]
 
 
 def refusal(repository: str, digest: Digest, state: ImageState | None) -> Denied:

@@ -63,17 +63,40 @@ def test_one_approved_user_of_a_blob_is_enough_however_many_are_not(bench: Any) 
     bench.serving.check_blob("shop/web", bench.registry.layers(good)[0].digest)
 
 
-def test_members_of_an_approved_index_are_served_unless_they_were_judged(bench: Any) -> None:
-    fresh, bad, gone = bench.image("fresh"), bench.image("bad"), bench.image("gone")
-    index = bench.index(fresh, bad, gone)
-    refused(bench, fresh)
-    bench.move(index, State.APPROVED)
-    bench.move(bad, State.QUARANTINED, why="refused by a rule", decision="d-1")
-    bench.move(gone, State.REVOKED)
-    bench.serving.check_manifest("shop/web", index)
-    bench.serving.check_manifest("shop/web", fresh)
-    assert "refused by a rule" in refused(bench, bad)
-    assert "revoked" in refused(bench, gone)
+PLATFORMS = ("linux/arm64", "linux/amd64")
+
+
+def test_an_approved_index_is_served_with_the_member_that_it_was_judged_by(each_bench: Any) -> None:
+    arm, amd = each_bench.image("arm"), each_bench.image("amd")
+    inner = each_bench.index(arm, amd, platforms=PLATFORMS)
+    index = each_bench.index(inner)
+    refused(each_bench, amd)
+    each_bench.move(index, State.APPROVED)
+    for digest in (index, inner, amd):
+        each_bench.serving.check_manifest("shop/web", digest)
+    each_bench.serving.check_blob("shop/web", each_bench.registry.layers(amd)[0].digest)
+    refused(each_bench, arm)
+    with pytest.raises(Denied):
+        each_bench.serving.check_blob("shop/web", each_bench.registry.layers(arm)[0].digest)
+    each_bench.move(arm, State.APPROVED)
+    each_bench.serving.check_manifest("shop/web", arm)
+
+
+@pytest.mark.parametrize(
+    ("move", "words"),
+    [
+        ({"to": State.QUARANTINED, "why": "refused by a rule", "decision": "d-1"}, "refused by a rule"),
+        ({"to": State.REVOKED, "why": "malware"}, "malware"),
+    ],
+)
+def test_a_member_that_was_judged_by_itself_is_not_served_by_way_of_its_index(
+    bench: Any, move: dict[str, Any], words: str
+) -> None:
+    member = bench.image()
+    bench.move(bench.index(member), State.APPROVED)
+    bench.serving.check_manifest("shop/web", member)
+    bench.move(member, **move)
+    assert words in refused(bench, member)
 
 
 def test_an_approved_member_does_not_make_its_index_servable(bench: Any) -> None:

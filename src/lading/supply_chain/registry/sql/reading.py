@@ -138,11 +138,16 @@ def users_of_blob(tx: Transaction, repository: str, digest: str, limit: int) -> 
     return list(dict.fromkeys(tx.execute(query.limit(limit)).scalars()))
 
 
-def parents(tx: Transaction, digests: Collection[str], limit: int) -> set[str]:
-    """What manifests are pulled with: the indexes that list them, and the images that they are signatures of."""
-    served = sa.select(manifests.c.served_with).where(manifests.c.digest.in_(digests), manifests.c.served_with != "")
-    indexes = sa.select(parts.c.manifest).where(parts.c.digest.in_(digests), parts.c.role == "manifest")
-    return set(tx.execute(sa.union(served, indexes).limit(limit)).scalars())
+def served_with(tx: Transaction, digests: Collection[str], limit: int) -> set[str]:
+    """The images that manifests are signatures, attestations or the like of."""
+    query = sa.select(manifests.c.served_with).where(manifests.c.digest.in_(digests), manifests.c.served_with != "")
+    return set(tx.execute(query.distinct().limit(limit)).scalars())
+
+
+def indexes_of(tx: Transaction, digests: Collection[str], limit: int) -> set[str]:
+    """The indexes that list manifests."""
+    query = sa.select(parts.c.manifest).where(parts.c.digest.in_(digests), parts.c.role == "manifest")
+    return set(tx.execute(query.distinct().limit(limit)).scalars())
 
 
 def origin(tx: Transaction, layer: str) -> Row | None:
