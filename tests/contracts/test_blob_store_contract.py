@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -31,6 +32,7 @@ from lading.supply_chain.registry.errors import (
     RangeInvalid,
     RegistryError,
     StorageFailed,
+    UploadBusy,
     UploadUnknown,
 )
 from lading.supply_chain.registry.registry import Storage
@@ -306,3 +308,37 @@ def test_an_upload_survives_an_object_store_that_fails(s3_endpoint: str, tmp_pat
     assert read(mended, DIGEST) == CONTENT
     listed = obstore.list(S3Store(BUCKET, prefix=url.rpartition("/")[2], **s3_options(s3_endpoint))).collect()  # type: ignore[arg-type]
     assert len(listed) == 1
+
+
+def test_who_waited_for_an_upload_does_not_write_into_the_blob_that_it_became(tmp_path: Path) -> None:
+    store = DirectoryBlobs(tmp_path)
+    upload = begin(store)
+    store.append(upload, b"abc", at=0)
+    path, blob = tmp_path / "uploads" / upload, tmp_path / "blob"
+    caught: list[Exception] = []
+
+    def late() -> None:
+        try:
+            store.append(upload, b"evil", at=3)
+        except RegistryError as error:
+            caught.append(error)
+
+    with path.open("rb") as finishing:
+        fcntl.flock(finishing, fcntl.LOCK_EX)
+        writer = threading.Thread(target=late)
+        writer.start()
+        writer.join(0.2)
+        path.rename(blob)
+    writer.join()
+    assert blob.read_bytes() == b"abc"
+    assert [type(error) for error in caught] == [UploadUnknown]
+
+
+def test_a_writer_who_holds_an_upload_makes_others_fail_soon(tmp_path: Path) -> None:
+    store = DirectoryBlobs(tmp_path)
+    upload = begin(store)
+    with (tmp_path / "uploads" / upload).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(UploadBusy):
+            store.append(upload, b"abc", at=0)
+    assert store.append(upload, b"abc", at=0) == 3
