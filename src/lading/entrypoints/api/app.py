@@ -22,6 +22,7 @@ from lading.entrypoints.api.routes import (
     telemetry,
     workloads,
 )
+from lading.entrypoints.web.console import mount_console
 from lading.wiring import Wiring
 
 PREFIX = "/api/v1"
@@ -45,4 +46,5 @@ def api_app(wiring: Wiring) -> FastAPI:
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)
+    mount_console(app, wiring)
     return app

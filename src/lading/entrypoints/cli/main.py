@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Abort:
         err.print("interrupted")
         sys.exit(int(ExitCode.INTERRUPTED))
-    except click.ClickException as error:
+    except click.exceptions.ClickException as error:
         error.show()
         sys.exit(int(ExitCode.USAGE))
     except KeyboardInterrupt:

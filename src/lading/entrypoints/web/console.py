@@ -1,0 +1,187 @@
+"""The console's routes: pages, the parts of them that refresh, live events, login."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from lading.entrypoints.api.errors import status_of
+from lading.entrypoints.web import session
+from lading.entrypoints.web.data import ConsoleData
+from lading.entrypoints.web.pages import HEADERS, render
+from lading.kernel.errors import InvalidInput, LadingError, NotFound, Unauthenticated
+from lading.wiring import Wiring
+
+_STATIC: Final = Path(__file__).parent / "static"
+_EVENT_SECONDS: Final = 1.0
+_EVENT_ROUNDS: Final = 25
+_MOST_FORM: Final = 16_384
+View = Callable[[ConsoleData, Request], dict[str, Any]]
+
+
+def mount_console(app: FastAPI, parts: Wiring) -> None:
+    """Add the console to the API's application, at /."""
+    console = _Console(parts)
+    pages: list[tuple[str, str, View]] = [
+        ("/", "overview", lambda data, _request: data.overview()),
+        ("/images", "images", _images),
+        ("/images/{digest}", "image", lambda data, request: data.image(request.path_params["digest"])),
+        ("/workloads", "workloads", lambda data, _request: {"workloads": data.workloads()}),
+        ("/workloads/{application}/{service}", "workload", _workload),
+        ("/bill/{subject:path}", "bill", lambda data, request: data.bill(request.path_params["subject"])),
+        ("/incidents", "incidents", _incidents),
+        (
+            "/incidents/{incident}",
+            "incident",
+            lambda data, request: {"incident": data.incident(request.path_params["incident"])},
+        ),
+        ("/strategy", "strategy", lambda data, _request: data.strategy()),
+    ]
+    for path, name, view in pages:
+        app.router.routes.append(Route(path, console.page(name, view), methods=["GET"]))
+    for path, handler, methods in (
+        ("/find", console.find, ["GET"]),
+        ("/login", console.login, ["GET", "POST"]),
+        ("/logout", console.logout, ["POST"]),
+        ("/incidents/{incident}/close", console.close, ["POST"]),
+        ("/console/events", console.events, ["GET"]),
+        ("/console/metrics/{application}/{service}", console.metrics, ["GET"]),
+    ):
+        app.router.routes.append(Route(path, handler, methods=methods))
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+
+def _images(data: ConsoleData, request: Request) -> dict[str, Any]:
+    query = request.query_params
+    text, state, page = query.get("q", "")[:200], query.get("state", "")[:20], query.get("page", "1")
+    if not page.isascii() or not page.isdigit() or not 0 < int(page) < 100_000:
+        raise InvalidInput("The page is no number.")
+    return data.images(text=text, state=state, page=int(page)) | {"q": text, "state": state}
+
+
+def _workload(data: ConsoleData, request: Request) -> dict[str, Any]:
+    name = f"{request.path_params['application']}/{request.path_params['service']}"
+    return data.bill(name) | {"name": name, "logs": data.logs(name)}
+
+
+def _incidents(data: ConsoleData, request: Request) -> dict[str, Any]:
+    every = request.query_params.get("all", "") == "1"
+    return {"incidents": data.incidents(every=every), "every": every}
+
+
+class _Console:
+    def __init__(self, parts: Wiring) -> None:
+        self._parts = parts
+
+    def page(self, name: str, view: View) -> Callable[[Request], Awaitable[Response]]:
+        """A handler that shows one page, or why it cannot be shown."""
+
+        def make(request: Request) -> Response:
+            try:
+                viewer = session.viewer(request, self._parts)
+                context = view(ConsoleData(self._parts, viewer), request)
+                return render(name, context | {"viewer": viewer.id, "path": request.url.path})
+            except Unauthenticated:
+                wanted = quote(str(request.url.path))
+                return RedirectResponse(f"/login?to={wanted}", 303, HEADERS)
+            except (LadingError, StopIteration) as error:
+                shown = error if isinstance(error, LadingError) else NotFound("There is no such thing.")
+                return render("error", {"error": shown, "viewer": "", "path": ""}, status_of(shown))
+
+        async def handle(request: Request) -> Response:
+            return await run_in_threadpool(make, request)
+
+        return handle
+
+    async def find(self, request: Request) -> Response:
+        """The bill of what was typed."""
+        return RedirectResponse(f"/bill/{quote(request.query_params.get('q', '')[:300].strip())}", 303, HEADERS)
+
+    async def login(self, request: Request) -> Response:
+        to = request.query_params.get("to", "/")
+        if request.method == "GET":
+            return render("login", {"to": to, "error": None, "viewer": "", "path": ""})
+        form = await _form(request)
+        try:
+            session.same_origin(request)
+            return await run_in_threadpool(session.log_in, self._parts, form.get("token", ""), to)
+        except LadingError as error:
+            return render("login", {"to": to, "error": error, "viewer": "", "path": ""}, status_of(error))
+
+    async def logout(self, request: Request) -> Response:
+        try:
+            session.same_origin(request)
+        except LadingError as error:
+            return render("error", {"error": error, "viewer": "", "path": ""}, status_of(error))
+        return await run_in_threadpool(session.log_out, request, self._parts)
+
+    async def close(self, request: Request) -> Response:
+        """Close an incident and show the list again."""
+        form = await _form(request)
+
+        def act() -> Response:
+            try:
+                session.same_origin(request)
+                viewer = session.viewer(request, self._parts)
+                why = form.get("why", "").strip()
+                if len(why) < 3:
+                    raise InvalidInput("Say why the incident is over.", remedy="A few words are enough.")
+                ConsoleData(self._parts, viewer).close_incident(request.path_params["incident"], why[:1_000])
+            except LadingError as error:
+                return render("error", {"error": error, "viewer": "", "path": ""}, status_of(error))
+            return RedirectResponse("/incidents", 303, HEADERS)
+
+        return await run_in_threadpool(act)
+
+    async def metrics(self, request: Request) -> Response:
+        """Samples of a workload, as columns for the charts."""
+        name = f"{request.path_params['application']}/{request.path_params['service']}"
+
+        def read() -> Response:
+            try:
+                viewer = session.viewer(request, self._parts)
+                return JSONResponse(ConsoleData(self._parts, viewer).metrics(name), headers=HEADERS)
+            except LadingError as error:
+                return JSONResponse({"error": error.what}, status_of(error), HEADERS)
+
+        return await run_in_threadpool(read)
+
+    async def events(self, request: Request) -> Response:
+        """Server-sent events: the number of the last entry whenever it changed; clients reconnect after half a minute."""
+        try:
+            viewer = await run_in_threadpool(session.viewer, request, self._parts)
+        except LadingError as error:
+            return JSONResponse({"error": error.what}, status_of(error), HEADERS)
+        data = ConsoleData(self._parts, viewer)
+
+        async def stream() -> AsyncIterator[bytes]:
+            known = await run_in_threadpool(data.head)
+            yield b"retry: 1000\n\n"
+            for _ in range(_EVENT_ROUNDS):
+                await asyncio.sleep(_EVENT_SECONDS)
+                head = await run_in_threadpool(data.head)
+                if head != known:
+                    known = head
+                    yield f"event: ledger\ndata: {head}\n\n".encode()
+
+        return StreamingResponse(stream(), headers=HEADERS, media_type="text/event-stream")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small urlencoded form; raises InvalidInput for anything larger."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_FORM:
+            return {}
+    return {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
