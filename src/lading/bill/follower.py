@@ -77,8 +77,7 @@ def _name(subject: str, known: dict[str, Any]) -> str:
         return str(known.get("container.started", {}).get("name", identity[:12]))
     if kind == "image":
         pushed = known.get("image.pushed", {})
-        # A layer cache has tags of its own; people do not call an image by them.
-        tag = f":{pushed['tag']}" if pushed.get("tag") and not pushed["tag"].startswith("cache") else ""
+        tag = f":{pushed['tag']}" if pushed.get("tag") else ""
         return f"{pushed['repository']}{tag}" if pushed else identity
     return identity
 

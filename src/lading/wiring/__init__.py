@@ -19,7 +19,7 @@ from lading.identity import Identity, Operation
 from lading.jobs import Jobs
 from lading.kernel.clock import SystemClock
 from lading.lifecycle.admit import Admission
-from lading.lifecycle.bases import Bases, NoMirror
+from lading.lifecycle.bases import Bases, Mirror, NoMirror
 from lading.lifecycle.document import Documents
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.revoke import Revocation
@@ -62,6 +62,10 @@ from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
+from lading.supply_chain.registry.access import Visitor
+from lading.supply_chain.registry.client import RemoteRegistry
+from lading.supply_chain.registry.local import RegistrySink
+from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.states import ImageStates
 from lading.wiring.adapters import (
@@ -303,7 +307,7 @@ class Wiring:
             registry=self.registry,
             admission=self.admission,
             explainer=self.explainer,
-            mirror=NoMirror(),
+            mirror=self._mirror(),
             pull=str(self.settings.pull_addr),
             version=self.version,
         )
@@ -383,6 +387,12 @@ class Wiring:
                 remedy="Install one (apt-get install docker.io), or name one with LADING_ENGINE; then restart Lading.",
             )
         return self.settings.engine
+
+    def _mirror(self) -> Mirror:
+        if not self.settings.upstream:
+            return NoMirror()
+        sink = RegistrySink(self.registry, Visitor("system:mirror", "library"))
+        return UpstreamMirror(RemoteRegistry(self.settings.upstream), sink)
 
     def _drain(self, container: str) -> None:
         self.collector.drain(container)

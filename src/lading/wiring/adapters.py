@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import IO, Any
@@ -25,6 +26,7 @@ from lading.supply_chain.registry.manifest import OCI_MANIFEST
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.registry import Registry
 
+_MOST_VISITORS = 10_000
 _SYSTEM = Visitor("system:attestations")
 
 
@@ -106,7 +108,7 @@ class IdentityAuthenticator:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._principals: dict[Visitor, Principal] = {}
+        self._principals: OrderedDict[Visitor, Principal] = OrderedDict()
 
     def identify(self, user: str, secret: str) -> Visitor | None:
         try:
@@ -119,6 +121,8 @@ class IdentityAuthenticator:
         own = [name for name in principal.teams if name != "*"]
         visitor = Visitor(principal.id, team or (own[0] if len(own) == 1 else ""), principal.token_id)
         self._principals[visitor] = principal
+        if len(self._principals) > _MOST_VISITORS:
+            self._principals.popitem(last=False)
         return visitor
 
     def may(self, visitor: Visitor, access: Access, owner: str) -> bool:

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from lading.entrypoints.cli import (
@@ -49,16 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with one of the documented exit codes, never with a traceback for an expected failure."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        app(args=arguments)
     except LadingError as error:
         print_error(error)
         sys.exit(int(error.exit_code))
-    except click.exceptions.Abort:
-        err.print("interrupted")
-        sys.exit(int(ExitCode.INTERRUPTED))
-    except click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(int(ExitCode.USAGE))
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(int(ExitCode.INTERRUPTED))
@@ -68,7 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         err.print(f"[bold red]error:[/] Lading has a fault: {type(error).__name__}: {error}", markup=True)
         err.print("[bold]next:[/]  Run the same command with LADING_DEBUG=1 and report what it prints.")
         sys.exit(int(ExitCode.FAILED))
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

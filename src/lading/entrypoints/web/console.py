@@ -157,7 +157,7 @@ class _Console:
         return await run_in_threadpool(read)
 
     async def events(self, request: Request) -> Response:
-        """Server-sent events: the number of the last entry whenever it changed; clients reconnect after half a minute."""
+        """Server-sent events: the number of the last entry whenever it changed; clients reconnect."""
         try:
             viewer = await run_in_threadpool(session.viewer, request, self._parts)
         except LadingError as error:

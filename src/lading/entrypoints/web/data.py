@@ -52,16 +52,11 @@ class ConsoleData:
         for row in rows:
             known = states.get(row.digest)
             standing = str(known.state) if known else "unknown"
-            tags = [tag for tag in row.tags if not tag.startswith("cache")]
             if (state and standing != state) or (
-                text and text not in f"{row.repository}:{','.join(tags)} {row.digest}"
+                text and text not in f"{row.repository}:{','.join(row.tags)} {row.digest}"
             ):
                 continue
-            if row.tags and not tags:
-                continue
-            found.append(
-                msgspec.to_builtins(row) | {"state": standing, "tags": tags, "why": known.why if known else ""}
-            )
+            found.append(msgspec.to_builtins(row) | {"state": standing, "why": known.why if known else ""})
         shown = found[(page - 1) * _PAGE : page * _PAGE]
         for item in shown:
             item["severities"] = self._severities(item["digest"])

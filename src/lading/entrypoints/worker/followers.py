@@ -22,6 +22,12 @@ _log: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300.0
 _SWEEP_SECONDS: Final = 3_600.0
 _SHIP_SECONDS: Final = 120.0
+_UPLOAD_SECONDS: Final = 86_400
+
+
+def is_image(fact: ImagePushed) -> bool:
+    """Whether an image was pushed that somebody may want to run: no artifact, and no layer cache of a build."""
+    return not fact.refers_to and not fact.artifact_type and not fact.repository.endswith("/build-cache")
 
 
 class ToAdmit:
@@ -45,7 +51,7 @@ class ToAdmit:
         del tx
         for entry in entries:
             fact = entry.fact
-            if isinstance(fact, ImagePushed) and not fact.refers_to and not fact.artifact_type:
+            if isinstance(fact, ImagePushed) and is_image(fact):
                 due = self._clock.monotonic() + (_SHIP_SECONDS if fact.principal.endswith("/builder") else 0)
                 self.pushed[fact.digest] = (fact.repository, due)
             elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
@@ -110,3 +116,4 @@ class Followers:
         if now >= self._due["sweep"]:
             self._due["sweep"] = now + _SWEEP_SECONDS
             self._wiring.identity.sweep()
+            self._wiring.registry.expire_uploads(older_than=_UPLOAD_SECONDS)

@@ -79,6 +79,9 @@ class Worker:
             _log.info("reconciled", extra={"application": application.name, "outcome": outcome.outcome})
 
     def _listen(self, event: EngineEvent) -> None:
+        if event.kind == "update" and self._senses is not None:
+            self._senses.changed(event.container)
+            return
         if event.kind != "exec" or event.detail.get("phase") != "exec_start" or self._senses is None:
             return
         try:

@@ -1,7 +1,7 @@
 """BuildKit through the docker command line: the client that every engine from 18.09 on can talk to.
 
 The layer cache travels through the registry as inline cache: each named stage that the target is built from is pushed
-as `REPOSITORY:cache-STAGE`, the target as `REPOSITORY:cache`, and all of them are offered to the next build, wherever
+as `REPOSITORY/build-cache:STAGE`, the target as `…:_whole`, and all of them are offered to the next build, wherever
 that runs. Registries and credentials are those of this build only (DOCKER_CONFIG in a temporary directory).
 """
 
@@ -30,6 +30,8 @@ from lading.supply_chain.build.errors import BuildArgumentInvalid, BuilderUnavai
 
 _BUILD_SECONDS: Final = 3_600
 _TAIL: Final = 25
+_WHOLE: Final = "_whole"
+CACHE: Final = "build-cache"
 _LINE: Final = re.compile(r"#(?P<number>\d+) (?P<text>.*)")
 _STEP: Final = re.compile(r"\[.*?\d+/\d+\] .+")
 _FROM_STEP: Final = re.compile(r"\[[^\]]*\] FROM ")
@@ -80,7 +82,7 @@ class BuildKit:
         started = time.monotonic()
         stages = [stage.name for stage in request.dockerfile.intermediate_stages(request.target)]
         stages = [name for name in stages if not name.isdigit()]
-        cache = [request.image.tagged(f"cache-{name}"[:128]) for name in stages] + [request.image.tagged("cache")]
+        cache = [cache_reference(request.image, name) for name in [*stages, _WHOLE]]
         pushed: dict[str, Digest] = {}
         with self._prepared(request, credentials) as (configuration, dockerfile):
             environment = self._environment(configuration) | _by_environment(request.arguments)
@@ -233,6 +235,11 @@ class _Run:
         if _FROM_STEP.match(name) is None:
             self.steps.append(Step(name, cached, seconds))
         self._progress(f"{name[:110]}  {'cached' if cached else f'{seconds:.1f} s'}")
+
+
+def cache_reference(image: Reference, stage: str) -> Reference:
+    """Where the layer cache of a stage is kept: beside the image, in a repository that nobody takes for an image."""
+    return Reference(f"{image.path}/{CACHE}", image.domain, stage[:128])
 
 
 def find_client() -> str:

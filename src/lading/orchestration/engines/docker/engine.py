@@ -22,7 +22,7 @@ from lading.orchestration.workload.spec import DEFAULT_USER, Health, WorkloadSpe
 
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT_SECONDS: Final = 120
-_KINDS: Final = {"start": "start", "die": "die", "oom": "oom"}
+_KINDS: Final = {"start": "start", "die": "die", "oom": "oom", "update": "update"}
 WORKLOAD: Final = "lading.workload"
 APPLICATION: Final = "lading.application"
 _NANOSECONDS: Final = 1_000_000_000
@@ -58,7 +58,9 @@ class DockerEngine:
     def ensure_network(self, name: str, *, internal: bool) -> None:
         with self._translated(f"make network {name}") as client:
             if not client.networks.list(names=[f"^{name}$"]):
-                client.networks.create(name, driver="bridge", internal=internal, labels={APPLICATION: application_in(name)})
+                client.networks.create(
+                    name, driver="bridge", internal=internal, labels={APPLICATION: application_in(name)}
+                )
 
     def ensure_volume(self, name: str) -> None:
         with self._translated(f"make volume {name}") as client:

@@ -85,8 +85,13 @@ def first_repository(tx: Transaction, digest: str) -> str | None:
 
 
 def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequence[Row]:
-    """What can be run, youngest first; of one repository and one digest where they are given."""
+    """What can be run, youngest first; of one repository and one digest where they are given.
+
+    Layer caches of builds look like images; they are shown only when their repository or digest is asked for.
+    """
     query = sa.select(manifests).where(manifests.c.runnable)
+    if not repository and not digest:
+        query = query.where(manifests.c.repository.not_like("%/build-cache"))
     if repository:
         query = query.where(manifests.c.repository == repository)
     if digest:
