@@ -12,7 +12,7 @@ import typer
 from lading.entrypoints.cli import (
     bases,
     bills,
-    demo_command,
+    demo,
     deploys,
     identities,
     images,
@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    server, demo_command, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
+    server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
     strategies, ledgers, identities,
 ):  # fmt: skip
     module.register(app)

@@ -1,4 +1,7 @@
-"""`lading up`, `lading down`, `lading status`, `lading doctor`: the server on this machine."""
+"""`lading up`, `lading down`, `lading status`, `lading doctor`: the server on this machine.
+
+What only the server needs is imported when it is needed: the other commands must start quickly.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,9 @@ import typer
 from rich.markup import escape
 
 from lading import settings as settings_module
-from lading.entrypoints.cli.client import ApiClient
+from lading.entrypoints.cli.client import ApiClient, keep_token
 from lading.entrypoints.cli.options import OutputOption, YesOption
 from lading.entrypoints.cli.output import Output, err, out, print_json, print_rows
-from lading.entrypoints.server import teardown
-from lading.entrypoints.server.prepare import prepare
 from lading.entrypoints.server.supervisor import Supervisor, exclusive, running_pid
 from lading.kernel.errors import Conflict, Unavailable
 from lading.settings import Settings
@@ -53,10 +54,12 @@ def up(
         "database_url": database_url, "engine": engine,
     }  # fmt: skip
     settings = settings_module.load(flags)
-    environment = _environment(settings)
+    environment = server_environment(settings)
     if detach:
         start_detached(settings, environment)
         return
+    from lading.entrypoints.server.prepare import prepare
+
     with exclusive(settings):
         started = time.monotonic()
         prepared = prepare(settings, _say)
@@ -118,6 +121,8 @@ def down(
     yes: YesOption = False,
 ) -> None:
     """Stop the server and the private engine and ingress that belong to it; nothing else is touched."""
+    from lading.entrypoints.server import teardown
+
     settings = settings_module.load({"data": data})
     if purge and not yes:
         typer.confirm(f"Remove everything under {settings.data} and every workload of this Lading?", abort=True)
@@ -127,6 +132,7 @@ def down(
     teardown.stop_parts(settings, _say)
     if purge:
         teardown.remove_data(settings, _say)
+        keep_token(settings.api_url, None)
 
 
 def status(output: OutputOption = Output.TABLE) -> None:
@@ -151,7 +157,7 @@ def doctor(data: DataOption = None, output: OutputOption = Output.TABLE) -> None
         raise typer.Exit(1)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def server_environment(settings: Settings) -> dict[str, str]:
     """What child processes are told: every setting, so that flags reach them too."""
     said = {}
     for row in settings_module.documented():

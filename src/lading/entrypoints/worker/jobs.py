@@ -25,7 +25,7 @@ Doer = Callable[[Job, JobTelling], dict[str, Any]]
 
 
 class JobRunner:
-    """Claims jobs and does them, one after the other."""
+    """Claims jobs and does them."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
@@ -37,10 +37,13 @@ class JobRunner:
             "remove": self._remove,
         }
 
-    def run(self, stop: threading.Event) -> None:
-        """Do jobs until told to stop; what was running when the process before died is marked as interrupted."""
+    def take_over(self) -> None:
+        """Mark what was running when the process before died as interrupted; called once, before `run`."""
         for orphan in self._wiring.jobs.interrupt():
             _log.warning("a job was interrupted", extra={"job": orphan.id, "kind": orphan.kind})
+
+    def run(self, stop: threading.Event) -> None:
+        """Do jobs until told to stop; several threads may."""
         while not stop.is_set():
             job = self._wiring.jobs.claim(self._name)
             if job is None:

@@ -17,6 +17,7 @@ from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 5.0
+_JOBS_AT_ONCE: Final = 2
 
 
 class Worker:
@@ -30,7 +31,10 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop."""
         self._start("followers", Followers(self._wiring).run, stop)
-        self._start("jobs", JobRunner(self._wiring).run, stop)
+        runner = JobRunner(self._wiring)
+        runner.take_over()
+        for number in range(_JOBS_AT_ONCE):
+            self._start(f"jobs-{number}", runner.run, stop)
         if self._wiring.settings.engine:
             self._start("engine", self._with_engine, stop)
         (self._wiring.settings.data / "run" / "worker.ready").touch()
