@@ -107,6 +107,7 @@ def _weigh(node: yaml.Node, known: dict[int, tuple[int, int]], above: tuple[int,
     if id(node) in above:
         raise yaml.MarkedYAMLError(problem="it contains itself", problem_mark=node.start_mark)
     if id(node) not in known:
+        _check_tag(node)
         size, depth = 1, 1
         for child in _children(node):
             below_size, below_depth = _weigh(child, known, (*above, id(node)))
@@ -117,6 +118,17 @@ def _weigh(node: yaml.Node, known: dict[int, tuple[int, int]], above: tuple[int,
         what = f"with its aliases written out it has more than {MOST_NODES} values or {MOST_DEPTH} levels"
         raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
     return size, depth
+
+
+def _check_tag(node: yaml.Node) -> None:
+    """A tag that the file gives itself (`!!int a`, `!!binary`) has to be one that the value would have had anyway."""
+    name = node.tag.rpartition(":")[2]
+    if isinstance(node, yaml.ScalarNode):
+        fits = name == "str" or (name in _CORE and re.fullmatch(_CORE[name][0], node.value) is not None)
+    else:
+        fits = name == ("map" if isinstance(node, yaml.MappingNode) else "seq")
+    if not fits or not node.tag.startswith("tag:yaml.org,2002:"):
+        raise yaml.MarkedYAMLError(problem=f"tag {node.tag} is not supported here", problem_mark=node.start_mark)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
