@@ -16,8 +16,8 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("state/", "facts/", "jobs/", "sql.py", "sql/"),
     "alembic": ("state/",),
     "docker": ("docker", "buildkit"),
-    "duckdb": ("parquet", "duckdb"),
-    "pyarrow": ("parquet",),
+    "duckdb": ("observability/store/",),
+    "pyarrow": ("observability/store/",),
     "obstore": ("blobs", "object_store"),
     "cel_expr_python": ("policy/",),
     "cel": ("policy/",),
@@ -46,7 +46,8 @@ def complaints() -> list[str]:
     for path in sorted(SOURCE.rglob("*.py")):
         shown = path.relative_to(SOURCE).as_posix()
         lines = path.read_text(encoding="utf-8").count("\n")
-        if lines > MOST_LINES:
+        # A migration is written once, by the schema's size, and never read as a module.
+        if lines > MOST_LINES and "migrations" not in shown:
             found.append(f"{shown}: {lines} lines; split it by concept (at most {MOST_LINES}).")
         if path.stem in BANNED_NAMES:
             found.append(f"{shown}: name it for what it holds.")

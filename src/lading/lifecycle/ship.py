@@ -216,7 +216,8 @@ class Ships:
             labels=_labels(request, dockerfile, pins, application.team),
             secrets=self._site.secrets,
         )
-        self._bases.lend(pins.values(), repository, "system:builder", application.team)
+        for place in (repository, f"{repository}/build-cache"):
+            self._bases.lend(pins.values(), place, "system:builder", application.team)
         made = self._builder.build(
             build, self._site.credentials(application.team), lambda text: telling.say(text, "detail")
         )

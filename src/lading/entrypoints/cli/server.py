@@ -58,7 +58,7 @@ def up(
     if detach:
         start_detached(settings, environment)
         return
-    from lading.entrypoints.server.prepare import prepare
+    from lading.entrypoints.server.prepare import prepare, stopped
 
     with exclusive(settings):
         started = time.monotonic()
@@ -71,6 +71,7 @@ def up(
 
         (settings.data / "run" / "ready").unlink(missing_ok=True)
         Supervisor(settings, environment).run(_say, ready)
+        stopped(settings, time.monotonic() - started)
         err.print("stopped")
 
 

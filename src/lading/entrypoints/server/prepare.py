@@ -5,6 +5,7 @@ Everything here may run again after a kill at any point and ends in the same sta
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Final
 
 from lading import settings as settings_module
 from lading.entrypoints.server.supervisor import check_ports
+from lading.facts.kinds.system import ServerStarted, ServerStopped
 from lading.kernel.errors import Unavailable
 from lading.settings import Settings
 from lading.state import Database, migrate
@@ -48,8 +50,22 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     token = wiring.identity.first_admin(settings.admin_token_file) or ""
     wiring.load_first_knowledge(say)
     engine = ready_engine(settings, say)
+    running = settings.data / "run" / "running"
+    started = ServerStarted(version=wiring.version, clean=not running.exists(), host=platform.node())
+    with wiring.database.write() as tx:
+        wiring.ledger.append(tx, [started], actor="system:lading")
+    running.touch()
     wiring.close()
     return Prepared({settings_module.variable("engine"): engine} if engine else {}, token)
+
+
+def stopped(settings: Settings, seconds: float) -> None:
+    """State that the server stopped gracefully; without this the next start says that it did not."""
+    wiring = Wiring(settings)
+    with wiring.database.write() as tx:
+        wiring.ledger.append(tx, [ServerStopped(seconds=seconds)], actor="system:lading")
+    (settings.data / "run" / "running").unlink(missing_ok=True)
+    wiring.close()
 
 
 def _directories(settings: Settings) -> None:

@@ -9,7 +9,10 @@ from typing import Final
 
 from lading.entrypoints.worker.followers import Followers
 from lading.entrypoints.worker.jobs import JobRunner
+from lading.facts.kinds.orchestration import EngineConnected
 from lading.kernel.errors import LadingError
+from lading.orchestration.engines.docker.detect import ask
+from lading.orchestration.engines.docker.private import PrivateEngine
 from lading.orchestration.engines.engine import EngineEvent
 from lading.orchestration.rollout.watcher import EngineWatcher
 from lading.runtime_security.sense.watch import DriftWatch
@@ -61,7 +64,7 @@ class Worker:
     def _with_engine(self, stop: threading.Event) -> None:
         """Collect, sense and watch while the engine is there; an engine that goes away is waited for."""
         wiring = self._wiring
-        wiring.engine.node()
+        self._connected()
         collector, senses = wiring.collector, wiring.drift_watch()
         self._senses = senses
         collector.start()
@@ -73,6 +76,19 @@ class Worker:
         finally:
             senses.stop()
             collector.stop()
+
+    def _connected(self) -> None:
+        """State which engine answers; raises EngineUnavailable."""
+        wiring = self._wiring
+        facts = ask(wiring.settings.engine)
+        fact = EngineConnected(
+            engine="Docker Engine",
+            version=facts.version if facts else "",
+            node=wiring.engine.node(),
+            private=wiring.settings.engine == PrivateEngine(wiring.settings.data / "engine").address,
+        )
+        with wiring.database.write() as tx:
+            wiring.ledger.append(tx, [fact], actor="system:lading")
 
     def _reconcile(self, stop: threading.Event) -> None:
         """Make what was declared so again, once after a start: a kill may have left a rollout in the middle."""

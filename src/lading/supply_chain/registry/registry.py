@@ -286,7 +286,7 @@ class Registry(Reading):
             values = _manifest_values(manifest, served_with, origin)
             writing.insert_manifest(tx, values | {"repository": repository, "pushed": now})
             writing.keep_parts(tx, _part_rows(manifest))
-            if manifest.is_runnable and not served_with:
+            if manifest.is_runnable and not served_with and not repository.endswith(reading.CACHE_SUFFIX):
                 writing.keep_origins(tx, _origin_rows(manifest, repository, origin.team))
             facts.append(_pushed(manifest, repository, tag, values))
         previous = reading.tagged(tx, repository, tag) if tag else digest

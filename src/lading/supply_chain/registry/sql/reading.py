@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -20,6 +20,8 @@ from lading.supply_chain.registry.sql.tables import (
 )
 
 Row = sa.Row[Any]
+# Builds keep their layer caches in repositories of this name; they are no images that anybody runs.
+CACHE_SUFFIX: Final = "/build-cache"
 
 
 def owner(tx: Transaction, repository: str) -> str:
@@ -79,9 +81,10 @@ def manifest(tx: Transaction, repository: str, digest: str) -> Row | None:
 
 
 def first_repository(tx: Transaction, digest: str) -> str | None:
-    """The repository that a manifest was first pushed to."""
-    query = sa.select(manifests.c.repository).where(manifests.c.digest == digest).order_by(manifests.c.pushed)
-    return tx.execute(query.limit(1)).scalar()
+    """The repository that a manifest was pushed to first; one that keeps layer caches only when there is no other."""
+    query = sa.select(manifests.c.repository).where(manifests.c.digest == digest)
+    is_cache = sa.case((manifests.c.repository.like(f"%{CACHE_SUFFIX}"), 1), else_=0)
+    return tx.execute(query.order_by(is_cache, manifests.c.pushed, manifests.c.repository).limit(1)).scalar()
 
 
 def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequence[Row]:
@@ -91,12 +94,13 @@ def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequenc
     """
     query = sa.select(manifests).where(manifests.c.runnable)
     if not repository and not digest:
-        query = query.where(manifests.c.repository.not_like("%/build-cache"))
+        query = query.where(manifests.c.repository.not_like(f"%{CACHE_SUFFIX}"))
     if repository:
         query = query.where(manifests.c.repository == repository)
     if digest:
         query = query.where(manifests.c.digest == digest)
-    return tx.execute(query.order_by(manifests.c.pushed.desc(), manifests.c.digest).limit(limit)).all()
+    is_cache = sa.case((manifests.c.repository.like(f"%{CACHE_SUFFIX}"), 1), else_=0)
+    return tx.execute(query.order_by(is_cache, manifests.c.pushed.desc(), manifests.c.digest).limit(limit)).all()
 
 
 def referrers(
