@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
+
+from lading.orchestration.engines.docker.engine import DockerEngine
 
 
 def _busybox() -> bytes:
@@ -28,6 +31,7 @@ def web_images(docker_engine: str) -> dict[str, str]:
             for path, content, mode in (
                 ("bin/busybox", _busybox(), 0o755),
                 ("www/index.html", name.encode(), 0o644),
+                ("www/cgi-bin/slow", f"#!/bin/sh\nsleep 2\necho\necho -n slow from {name}\n".encode(), 0o755),
                 ("etc/passwd", b"root:x:0:0::/:/bin/sh\n", 0o644),
             ):
                 info = tarfile.TarInfo(path)
@@ -42,3 +46,11 @@ def web_images(docker_engine: str) -> dict[str, str]:
         images[name] = f"{tag}:1"
     client.close()
     return images
+
+
+@pytest.fixture
+def engine(docker_engine: str) -> Iterator[DockerEngine]:
+    """The engine behind our own port."""
+    made = DockerEngine(docker_engine)
+    yield made
+    made.close()

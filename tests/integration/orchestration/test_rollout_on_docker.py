@@ -43,8 +43,7 @@ def web(image: str, port: int, *, broken: bool = False) -> Application:
 
 
 @pytest.fixture
-def deployments(docker_engine: str, tmp_path: Path, database: Database) -> Iterator[Deployments]:
-    engine = DockerEngine(docker_engine)
+def deployments(engine: DockerEngine, tmp_path: Path, database: Database) -> Iterator[Deployments]:
     ingress = CaddyIngress(tmp_path / "ingress", tmp_path / "tools")
     made = Deployments(database, Ledger(), engine, ingress, health_seconds=30)
     yield made
@@ -137,12 +136,12 @@ def test_containers_are_hardened_by_default(
 
 
 def test_what_was_killed_from_outside_is_made_so_again(
-    deployments: Deployments, web_images: dict[str, str], docker_engine: str
+    deployments: Deployments, web_images: dict[str, str], engine: DockerEngine
 ) -> None:
     port = free_port()
     deployments.deploy(web(web_images["one"], port), source="", cause="test", actor="person:test", say=print)
     (row,) = deployments.containers()
-    DockerEngine(docker_engine).remove(row.name)
+    engine.remove(row.name)
 
     outcome = deployments.reconcile("rolltest", print)
 

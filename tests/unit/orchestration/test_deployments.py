@@ -316,3 +316,13 @@ def test_the_ledger_never_holds_values_of_the_environment(
     assert isinstance(web, WorkloadDeclared)
     assert "PASSWORD" in web.spec
     assert "hunter2-secret" not in web.spec
+
+
+def test_a_specification_that_was_kept_and_read_again_has_the_digest_it_had(
+    deployments: Deployments, make_shop: MakeShop
+) -> None:
+    shop = make_shop(stop_grace=5, cpus=1)
+    deploy(deployments, shop)
+
+    assert deployments.application("shop")[0].workloads[1].digest() == shop.workloads[1].digest()
+    assert deployments.reconcile("shop", quiet).outcome == "unchanged"

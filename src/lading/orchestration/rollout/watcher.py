@@ -106,19 +106,29 @@ class EngineWatcher:
             case "oom":
                 self._short_of_memory.add(event.container)
             case "die":
-                code = event.detail.get("exit_code", "")
-                self._notes.stopped(
-                    event.container,
-                    exit_code=int(code) if code.isdigit() else _UNKNOWN,
-                    out_of_memory=event.container in self._short_of_memory,
-                )
-                self._short_of_memory.discard(event.container)
+                self._died(event)
             case "health":
                 self._notes.health(event.container, event.detail.get("health", ""))
             case "start":
                 self._started_again(event)
         for listener in self._listeners:
             listener(event)
+
+    def _died(self, event: EngineEvent) -> None:
+        """A container ended, unless it runs again without a restart by the engine: then we resumed it since."""
+        found = self._engine.status(event.name)
+        with self._database.read() as tx:
+            known = sql.find_container(tx, event.container)
+        resumed = found is not None and found.id == event.container and found.state == "running"
+        if known is None or (resumed and found is not None and found.restarts <= known.restarts):
+            return
+        code = event.detail.get("exit_code", "")
+        self._notes.stopped(
+            event.container,
+            exit_code=int(code) if code.isdigit() else _UNKNOWN,
+            out_of_memory=event.container in self._short_of_memory,
+        )
+        self._short_of_memory.discard(event.container)
 
     def _started_again(self, event: EngineEvent) -> None:
         """The engine restarted a container of ours after a crash; those we start ourselves are noted already."""

@@ -125,7 +125,9 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> Digest:
         """The digest of all that matters for a running container; replicas can change without replacing any."""
-        return Digest.of(canonical_json(msgspec.structs.replace(self, replicas=0, build=None, depends_on=())))
+        matters = msgspec.structs.replace(self, replicas=0, build=None, depends_on=())
+        # 5 and 5.0 seconds are the same: a specification that was kept and read again has the digest it had.
+        return Digest.of(canonical_json(msgspec.convert(msgspec.to_builtins(matters), WorkloadSpec)))
 
     def policy_input(self, image: str = "") -> dict[str, Any]:
         """What rules see of it (docs/policy.md, `workload`)."""

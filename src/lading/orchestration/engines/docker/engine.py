@@ -44,6 +44,12 @@ class DockerEngine:
         self._client: Any = None
         self._name = ""
 
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
     def pull(self, image: str) -> None:
         registry = image.partition("/")[0]
         user, secret = self._credentials(registry)
@@ -159,10 +165,11 @@ class DockerEngine:
         filters = {"type": "container", "label": WORKLOAD}
         until = time.time() + seconds
         with self._translated("watch events") as client:
-            stream = client.events(since=f"{since:.6f}", until=f"{until:.6f}", decode=True, filters=filters)
+            # The engine reads microseconds: ask from one earlier, and let go what is before the moment.
+            stream = client.events(since=f"{since - 1e-6:.6f}", until=f"{until:.6f}", decode=True, filters=filters)
             try:
                 for raw in stream:
-                    if (event := _event(raw)) is not None:
+                    if (event := _event(raw)) is not None and event.at >= since:
                         yield event
             finally:
                 stream.close()
@@ -179,7 +186,7 @@ class DockerEngine:
                 raise EngineUnavailable(f"The Docker Engine could not {what}: {reason}.") from error
             raise OrchestrationError(f"The Docker Engine refused to {what}: {reason}.") from error
         except (DockerException, requests.exceptions.RequestException, OSError) as error:
-            self._client = None
+            self.close()
             raise EngineUnavailable(
                 f"The Docker Engine at {self.address} does not answer, so Lading could not {what}.",
                 remedy="Start it, or run `lading doctor`. What was planned is carried out when it is back.",
