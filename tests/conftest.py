@@ -17,6 +17,13 @@ pytest_plugins = ["postgres_server"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests over the real engine share it, and look at all its containers: they run one after the other."""
+    for item in items:
+        if "docker_engine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("docker"))
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()

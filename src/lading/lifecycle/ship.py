@@ -118,6 +118,8 @@ class Ships:
             telling.step("Read the source")
             application = self._application(directory, request)
             telling.say(f"application {application.name}: {', '.join(item.service for item in application.workloads)}")
+            for key in application.not_carried_out:
+                telling.say(f"not carried out: {key}", "warning")
             self._state(self._started(identity, request, application), actor)
             try:
                 result = self._carry_out(identity, request, application, directory, actor, telling)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,8 @@ class Database:
         self.url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         self.read_only = read_only
         self.is_sqlite = self.url.startswith("sqlite")
+        # A database in memory is one connection: threads take turns. Everywhere else the database sees to that.
+        self._turn: AbstractContextManager[object] = threading.RLock() if self._is_in_memory() else nullcontext()
         self._engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
 
     @property
@@ -61,7 +64,7 @@ class Database:
             Unavailable: the database does not answer, is full, or stayed locked for 30 s.
             Conflict: a uniqueness or foreign-key rule was broken.
         """
-        with self._translated(), self._engine.connect() as connection:
+        with self._turn, self._translated(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with connection.begin() if not connection.in_transaction() else connection.get_transaction():  # type: ignore[union-attr]
@@ -74,7 +77,7 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        with self._translated(), self._engine.connect() as connection:
+        with self._turn, self._translated(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -85,6 +88,9 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self._engine.dispose()
+
+    def _is_in_memory(self) -> bool:
+        return self.is_sqlite and self.url.partition("///")[2] in ("", ":memory:")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -104,7 +110,7 @@ class Database:
 
     def _sqlite_engine(self) -> sa.Engine:
         path = self.url.partition("///")[2]
-        in_memory = path in ("", ":memory:")
+        in_memory = self._is_in_memory()
         if not in_memory and not self.read_only:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         url, args = self.url, {"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000}

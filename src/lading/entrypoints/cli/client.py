@@ -91,6 +91,10 @@ class ApiClient:
         timeout = httpx.Timeout(_PATIENCE_SECONDS, connect=5)
         self._http = httpx.Client(base_url=self.api, timeout=timeout, trust_env=False)
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def get(self, path: str, **query: Any) -> Any:
         """GET a JSON document; arguments that are None are left out of the query."""
         return self._send("GET", path, params={key: value for key, value in query.items() if value is not None})

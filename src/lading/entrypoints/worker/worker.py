@@ -21,6 +21,7 @@ from lading.wiring import Wiring
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 5.0
 _JOBS_AT_ONCE: Final = 2
+_RECONCILE_SECONDS: Final = 60.0
 
 
 class Worker:
@@ -70,7 +71,8 @@ class Worker:
         collector.start()
         senses.start()
         self._start("reconcile", self._reconcile, stop)
-        watcher = EngineWatcher(wiring.engine, wiring.database, wiring.ledger, [self._listen], wiring.clock)
+        listeners = [wiring.deployments.on_event, self._listen]
+        watcher = EngineWatcher(wiring.engine, wiring.database, wiring.ledger, listeners, wiring.clock)
         try:
             watcher.run(stop)
         finally:
@@ -91,12 +93,18 @@ class Worker:
             wiring.ledger.append(tx, [fact], actor="system:lading")
 
     def _reconcile(self, stop: threading.Event) -> None:
-        """Make what was declared so again, once after a start: a kill may have left a rollout in the middle."""
-        for application in self._wiring.deployments.applications():
-            if stop.is_set():
-                return
-            outcome = self._wiring.deployments.reconcile(application.name, lambda _text: None)
-            _log.info("reconciled", extra={"application": application.name, "outcome": outcome.outcome})
+        """Make what was declared so again: after a start, because a kill may have left a rollout in the middle, and
+        now and then, because somebody may have taken a container away."""
+        while not stop.is_set():
+            for application in self._wiring.deployments.applications():
+                try:
+                    outcome = self._wiring.deployments.reconcile(application.name, lambda _text: None)
+                except LadingError as error:
+                    _log.warning("not reconciled", extra={"application": application.name, "error": str(error)})
+                    continue
+                if outcome.outcome != "unchanged":
+                    _log.info("reconciled", extra={"application": application.name, "outcome": outcome.outcome})
+            stop.wait(_RECONCILE_SECONDS)
 
     def _listen(self, event: EngineEvent) -> None:
         if event.kind == "update" and self._senses is not None:

@@ -57,7 +57,8 @@ def read_yaml(file: Path) -> YamlFile:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{file.name}:{mark.line + 1}" if mark is not None else file.name
-        raise ComposeInvalid(f"{place}: {getattr(error, 'problem', None) or error}.") from error
+        problem = getattr(error, "problem", None) or error
+        raise ComposeInvalid(f"{place}: {problem}.", remedy="Mend the file there; it is read as YAML 1.2.") from error
 
 
 def _read(text: str, name: str) -> YamlFile:

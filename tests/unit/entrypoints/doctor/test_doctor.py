@@ -77,7 +77,9 @@ def test_a_taken_port_is_named_unless_the_server_holds_it() -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         address = f"127.0.0.1:{holder.getsockname()[1]}"
-        settings = settings_module.load({"push_addr": address}, {})
+        settings = settings_module.load(
+            {"push_addr": address, "pull_addr": "127.0.0.1:9", "api_addr": "127.0.0.1:9"}, {}
+        )
         assert machine.check_ports(settings, server_runs=False).found == f"{address} taken"
         assert machine.check_ports(settings, server_runs=True).status == "ok"
 
