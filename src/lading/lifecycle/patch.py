@@ -15,12 +15,13 @@ from typing import Final
 import msgspec
 
 from lading.facts import Fact, Ledger
-from lading.facts.kinds.lifecycle import PatchFinished, PatchPlanned
+from lading.facts.kinds.lifecycle import PatchFinished, PatchPlanned, ShipStarted
 from lading.facts.kinds.supply_chain import BaseImageMade
 from lading.kernel.canonical import canonical_json
 from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
 from lading.kernel.errors import LadingError, NotFound
+from lading.kernel.subject import Subject
 from lading.lifecycle.bases import BaseOrder, Bases
 from lading.lifecycle.ship import ShipRequest, Ships
 from lading.lifecycle.telling import Telling
@@ -241,18 +242,31 @@ class Patches:
         declared, source = self._deployments.application(application)
         if not source:
             raise NotFound(f"The source of {application} is not kept here.", remedy="Ship it again from its source.")
+        commit = self._commit_of(application, source)
         with self._sources.checkout(Digest.parse(source)) as directory:
             changed = self._raise(directory, changes, telling)
             if changed:
                 with pack_directory(directory) as archive:
                     source = str(self._sources.keep(archive.path))
-            request = ShipRequest(source=source, name=application, dirty=bool(changed), team=declared.team)
+            request = ShipRequest(
+                source=source, name=application, commit=commit, dirty=bool(changed), team=declared.team
+            )
         result = self._ships.ship(identity, request, actor, telling)
         if result.outcome == "rolled-back":
             raise PatchFailed(
                 f"The patched {application} did not become healthy and was rolled back: {result.reason}",
                 remedy="Mend what the new version breaks and ship it; the flaw is still there.",
             )
+
+    def _commit_of(self, application: str, source: str) -> str:
+        """The commit that a source was shipped from; empty when it came from no repository."""
+        subject = Subject.workload(application)
+        with self._database.read() as tx:
+            entries = self._ledger.read(
+                tx, kinds=[ShipStarted.kind()], subject=subject, newest_first=True, limit=_MOST_FACTS
+            )
+        shipped = [entry.fact for entry in entries if isinstance(entry.fact, ShipStarted)]
+        return next((fact.commit for fact in shipped if fact.source == source), "")
 
     def _raise(self, directory: Path, changes: list[Change], telling: Telling) -> list[PinChange]:
         made: list[PinChange] = []

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from lading.kernel.errors import LadingError
 
-out: Final = Console(highlight=False, soft_wrap=False)
+out: Final = Console(highlight=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False)
 
 _STYLES: Final = {
