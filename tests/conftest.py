@@ -17,6 +17,7 @@ pytest_plugins = ["postgres_server"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests over the real engine share it, and look at all its containers: they run one after the other."""
     for item in items:

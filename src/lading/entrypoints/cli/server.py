@@ -71,6 +71,7 @@ def up(
 
         (settings.data / "run" / "ready").unlink(missing_ok=True)
         Supervisor(settings, environment).run(_say, ready)
+        (settings.data / "run" / "ready").unlink(missing_ok=True)
         stopped(settings, time.monotonic() - started)
         err.print("stopped")
 
