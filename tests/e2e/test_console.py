@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,28 @@ def test_another_site_cannot_close_an_incident(shipped: Server, tmp_path: Path) 
         )
         assert answer.status_code == 403
     assert shipped.client.get(f"/api/v1/incidents/{incident}")["state"] == "open"
+
+
+def test_a_client_that_reconnects_hears_what_it_missed(shipped: Server) -> None:
+    import httpx
+
+    login = httpx.post(
+        f"{shipped.api}/login", data={"token": shipped.token}, headers={"Origin": shipped.api}, follow_redirects=False
+    )
+    headers = {"Cookie": f"lading_session={login.cookies['lading_session']}", "Last-Event-ID": "1"}
+
+    with httpx.stream("GET", f"{shipped.api}/console/events", headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        counted_from = next(line for line in lines if line.startswith("id:"))
+        heard = next(line for line in lines if line.startswith("data:"))
+
+    assert counted_from == "id: 1"
+    assert int(heard.partition(":")[2]) > 1
+
+
+def test_headings_descend_by_one_level(page: Page, shipped: Server) -> None:
+    for path in ("/", "/images", "/workloads/store/web", "/bill/store/web", "/incidents", "/strategy"):
+        page.goto(shipped.api + path)
+        levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(e => Number(e.tagName[1]))")
+        assert levels[0] == 1, path
+        assert all(after - before <= 1 for before, after in pairwise(levels)), (path, levels)

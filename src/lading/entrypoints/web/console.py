@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 _EVENT_SECONDS: Final = 1.0
 _EVENT_ROUNDS: Final = 25
 _MOST_FORM: Final = 16_384
+_ENTRY: Final = re.compile(r"[0-9]{1,18}")
 View = Callable[[ConsoleData, Request], dict[str, Any]]
 
 
@@ -157,7 +159,10 @@ class _Console:
         return await run_in_threadpool(read)
 
     async def events(self, request: Request) -> Response:
-        """Server-sent events: the number of the last entry whenever it changed; clients reconnect."""
+        """Server-sent events: the number of the last entry whenever it changed.
+
+        A client that reconnects says which it saw last, so it misses nothing that happened in between.
+        """
         try:
             viewer = await run_in_threadpool(session.viewer, request, self._parts)
         except LadingError as error:
@@ -165,14 +170,15 @@ class _Console:
         data = ConsoleData(self._parts, viewer)
 
         async def stream() -> AsyncIterator[bytes]:
-            known = await run_in_threadpool(data.head)
-            yield b"retry: 1000\n\n"
+            seen = request.headers.get("last-event-id", "")
+            known = int(seen) if _ENTRY.fullmatch(seen) else await run_in_threadpool(data.head)
+            yield f"retry: 1000\nid: {known}\n\n".encode()
             for _ in range(_EVENT_ROUNDS):
                 await asyncio.sleep(_EVENT_SECONDS)
                 head = await run_in_threadpool(data.head)
                 if head != known:
                     known = head
-                    yield f"event: ledger\ndata: {head}\n\n".encode()
+                    yield f"event: ledger\nid: {head}\ndata: {head}\n\n".encode()
 
         return StreamingResponse(stream(), headers=HEADERS, media_type="text/event-stream")
 

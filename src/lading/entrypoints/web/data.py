@@ -30,21 +30,33 @@ class ConsoleData:
     def overview(self) -> dict[str, Any]:
         """What matters first."""
         workloads = self.workloads()
-        images = self.images(page=1)["rows"]
+        images = self._standing()
+        refused = [row for row in images if row["state"] != "approved"]
+        fixable = self._fixable(workloads)
         incidents = self.incidents()
         return {
             "incidents": incidents[:6],
             "incident_count": len(incidents),
             "workloads": workloads,
             "unhealthy": [row for row in workloads if row["state"] != "running"],
-            "refused": [row for row in images if row["state"] != "approved"][:6],
+            "refused": refused[:6],
+            "refused_count": len(refused),
             "image_count": len(images),
-            "fixable": self._fixable(workloads),
+            "fixable": fixable[:8],
+            "fixable_count": len(fixable),
             "events": self.events(limit=14),
         }
 
     def images(self, *, text: str = "", state: str = "", page: int = 1) -> dict[str, Any]:
         """A page of images, youngest first, and how many there are."""
+        found = self._standing(text=text, state=state)
+        shown = found[(page - 1) * _PAGE : page * _PAGE]
+        for item in shown:
+            item["severities"] = self._severities(item["digest"])
+        return {"rows": shown, "total": len(found), "page_number": page, "pages": max(1, -(-len(found) // _PAGE))}
+
+    def _standing(self, *, text: str = "", state: str = "") -> list[dict[str, Any]]:
+        """The images that the viewer may see, youngest first, with the state of each and why."""
         parts = self._parts
         rows = [row for row in parts.registry.images(limit=_MOST_IMAGES) if self._may(row.team)]
         states = parts.states.states([row.digest for row in rows])
@@ -57,10 +69,7 @@ class ConsoleData:
             ):
                 continue
             found.append(msgspec.to_builtins(row) | {"state": standing, "why": known.why if known else ""})
-        shown = found[(page - 1) * _PAGE : page * _PAGE]
-        for item in shown:
-            item["severities"] = self._severities(item["digest"])
-        return {"rows": shown, "total": len(found), "page_number": page, "pages": max(1, -(-len(found) // _PAGE))}
+        return found
 
     def image(self, digest: str) -> dict[str, Any]:
         """One image; raises ManifestUnknown."""
@@ -166,13 +175,14 @@ class ConsoleData:
         self._parts.identity.require(self._viewer, Operation.READ, team or "*", target=workload)
 
     def _fixable(self, workloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        rows = []
+        """Flaws with a fix in what runs, worst first."""
+        found = []
         for workload in workloads:
             for item in self._parts.findings.of(Digest.parse(workload["image"])) if workload["running"] else ():
                 if item.fixed:
-                    rows.append({"workload": workload["name"], "team": workload["team"], **msgspec.to_builtins(item)})
-                    rows[-1]["severity"] = item.severity.label
-        return rows[:8]
+                    row = {"workload": workload["name"], "team": workload["team"], **msgspec.to_builtins(item)}
+                    found.append((item.severity, row | {"severity": item.severity.label}))
+        return [row for _, row in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
     def _severities(self, digest: str) -> dict[str, int]:
         if not digest.startswith("sha"):
