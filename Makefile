@@ -25,7 +25,7 @@ demo-down: ## Remove everything that `make demo` started
 .PHONY: test
 test: $(DEV_STAMP) $(WEB_STAMP) ## Run every test, with real engines, databases and a browser
 	@bash scripts/install_test_tools.sh
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup -q
+	@bash scripts/run_tests.sh
 
 .PHONY: check
 check: $(DEV_STAMP) ## Lint, types, layers and generated documents

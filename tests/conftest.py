@@ -19,10 +19,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests over the real engine share it, and look at all its containers: they run one after the other."""
+    """Tests over the real engine share it, and look at all its containers: `-m docker` runs them one by one."""
     for item in items:
         if "docker_engine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("docker"))
+            item.add_marker(pytest.mark.docker)
 
 
 @pytest.fixture
