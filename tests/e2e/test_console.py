@@ -171,3 +171,10 @@ def test_headings_descend_by_one_level(page: Page, shipped: Server) -> None:
         levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(e => Number(e.tagName[1]))")
         assert levels[0] == 1, path
         assert all(after - before <= 1 for before, after in pairwise(levels)), (path, levels)
+
+
+def test_on_a_narrow_screen_tables_scroll_and_the_page_does_not(page: Page, shipped: Server) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    for path in ("/", "/images", "/workloads", "/workloads/store/web", "/incidents", "/strategy"):
+        page.goto(shipped.api + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
