@@ -178,3 +178,5 @@ def test_on_a_narrow_screen_tables_scroll_and_the_page_does_not(page: Page, ship
     for path in ("/", "/images", "/workloads", "/workloads/store/web", "/incidents", "/strategy"):
         page.goto(shipped.api + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        beyond = page.evaluate("[...document.querySelectorAll('.card')].filter(e => e.offsetWidth > 400).length")
+        assert beyond == 0, path
