@@ -19,11 +19,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from lading.kernel.errors import Conflict, LadingError, Unavailable
+from lading.kernel.errors import Conflict, InvalidInput, LadingError, Unavailable
 
 Transaction = sa.Connection
 
 _BUSY_TIMEOUT_MS: Final = 30_000
+_KINDS: Final = ("sqlite://", "postgresql+psycopg://")
 _PASSWORD: Final = re.compile(r"//([^:/@]+):[^@]*@")
 
 
@@ -36,10 +37,16 @@ class Database:
 
     Raises:
         Unavailable: when the database cannot be opened; the message names it without its password.
+        InvalidInput: the URL names another kind of database.
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        if not self.url.startswith(_KINDS):
+            raise InvalidInput(
+                f"{self.label!r} names neither a SQLite nor a PostgreSQL database.",
+                remedy="Write it as postgresql://USER@HOST/DATABASE, or leave it empty for SQLite.",
+            )
         self.read_only = read_only
         self.is_sqlite = self.url.startswith("sqlite")
         # A database in memory is one connection: threads take turns. Everywhere else the database sees to that.

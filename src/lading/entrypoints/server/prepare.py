@@ -39,6 +39,7 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     Raises:
         Conflict: a port is taken, or the database belongs to a newer version.
         Unavailable: the disk is full, the database or the engine does not answer.
+        PolicyInvalid, KeyUnusable: the rules or the signing key cannot be used; names file and line.
     """
     check_ports(settings)
     _directories(settings)
@@ -47,6 +48,7 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     migrate.upgrade(database)
     database.close()
     wiring = Wiring(settings)
+    _readable(wiring)
     token = wiring.identity.first_admin(settings.admin_token_file) or ""
     wiring.load_first_knowledge(say)
     engine = ready_engine(settings, say)
@@ -57,6 +59,11 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     running.touch()
     wiring.close()
     return Prepared({settings_module.variable("engine"): engine} if engine else {}, token)
+
+
+def _readable(wiring: Wiring) -> None:
+    """Read what every decision needs, so that a mistake in it is found now and not by the first ship."""
+    _ = (wiring.pack, wiring.key)
 
 
 def stopped(settings: Settings, seconds: float) -> None:
