@@ -8,6 +8,7 @@ verify        no running container has it any more
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -109,6 +110,7 @@ class Patches:
         sources: Sources,
         ships: Ships,
         bases: Bases,
+        is_known: Callable[[str], bool],
         clock: Clock,
     ) -> None:
         self._database = database
@@ -119,15 +121,22 @@ class Patches:
         self._sources = sources
         self._ships = ships
         self._bases = bases
+        self._is_known = is_known
         self._clock = clock
 
     def patch(self, identity: str, advisory: str, *, auto: bool, actor: str, telling: Telling) -> PatchResult:
         """Plan what closes `advisory` in running containers; with `auto`, carry it out and verify.
 
         Raises:
+            NotFound: no advisory has this id or alias.
             PatchFailed: something has to be changed by hand.
             Refused, BuildFailed, …: as a ship raises them; what was patched before it stays patched.
         """
+        if not self._is_known(advisory):
+            raise NotFound(
+                f"No advisory is called {advisory[:100]!r}.",
+                remedy="Check the id, or take it in with `lading advisories import`.",
+            )
         started = self._clock.monotonic()
         telling.step("Find")
         affected = self._affected(advisory)

@@ -346,6 +346,7 @@ class Wiring:
             sources=self.sources,
             ships=self.ships,
             bases=self.bases,
+            is_known=lambda name: bool(self.advisories.named(name)),
             clock=self.clock,
         )
 
