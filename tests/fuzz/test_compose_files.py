@@ -62,6 +62,9 @@ def test_any_service_is_read_or_refused(directory: Path, service: object, volume
 
 
 @settings(max_examples=400, deadline=None)
+@example(b"?")
+@example(b"null: 1")
+@example(b"1: 1")
 @given(st.binary(max_size=300))
 @example(b"\xff\xfe")
 @example(b"a: &a\n  <<: *a\n")

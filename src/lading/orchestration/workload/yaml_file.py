@@ -92,6 +92,7 @@ class _Loader(yaml.SafeLoader):
             self._depth -= 1
 
 
+_TEXT: Final = "tag:yaml.org,2002:str"
 _CORE: Final = {
     "bool": (r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
     "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", [*"-+0123456789"]),
@@ -139,7 +140,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
         return []
     seen: set[str] = set()
     for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
+        if not isinstance(key, yaml.ScalarNode) or (key.tag != _TEXT and key.value != "<<"):
             raise yaml.MarkedYAMLError(problem="a key is no text", problem_mark=key.start_mark)
         if key.value in seen and key.value != "<<":
             raise yaml.MarkedYAMLError(problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark)

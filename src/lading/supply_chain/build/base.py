@@ -89,6 +89,11 @@ class BaseRequest:
             )
         return suite
 
+    @property
+    def number(self) -> str:
+        """The number of the release, as os-release(5) has it in VERSION_ID; raises BaseInvalid."""
+        return next(number for number, suite in _DEBIAN.items() if suite == self.suite)
+
 
 @dataclass(frozen=True, slots=True)
 class Package:

@@ -96,7 +96,7 @@ class MemoryBases:
             f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {self._versions[name]}\n"
             for name in names
         )
-        release = f'ID=debian\nVERSION_CODENAME={request.suite}\nPRETTY_NAME="Debian {request.suite}"\n'
+        release = f'ID=debian\nVERSION_ID="{request.number}"\nVERSION_CODENAME={request.suite}\n'
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for name, text in (("./etc/os-release", release), ("./var/lib/dpkg/status", status)):

@@ -26,8 +26,8 @@ class BuildRequest:
     """What to build.
 
     `pins` maps each outside reference of the Dockerfile to one with a digest on a registry that the builder reaches.
-    `cache` are references to import the layer cache from and, for each stage, to export it to. `secrets` map an id to a
-    file; they are mounted while a step runs and never stored. `labels` go into the image configuration.
+    `secrets` map an id to a file; they are mounted while a step runs and never stored. `labels` go into the image
+    configuration.
     """
 
     directory: Path

@@ -40,7 +40,7 @@ _PUSHED: Final = re.compile(r"digest: (?P<digest>sha256:[0-9a-f]{64})")
 _ARGUMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}")
 _CLIENT_VARIABLES: Final = frozenset({"PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "GODEBUG"})
 _LOST: Final = (
-    "Cannot connect to the Docker daemon",
+    "cannot connect to the docker daemon",
     "error during connect",
     "connection refused",
     "EOF",
@@ -297,7 +297,7 @@ def _line_of(step: str, dockerfile: Dockerfile) -> int:
 
 def _failure(code: int, tail: list[str], what: str, line: int = 0) -> BuildFailed | BuilderUnavailable:
     text = "\n".join(tail)
-    if any(sign in text for sign in _LOST[:3]) or (tail and tail[-1].endswith(_LOST[3:])):
+    if any(sign in text.lower() for sign in _LOST[:3]) or (tail and tail[-1].endswith(_LOST[3:])):
         return BuilderUnavailable(
             f"The Docker Engine stopped answering during the {what}.",
             remedy="Nothing was pushed under the image's tag. Start the engine and run the same command again.",

@@ -274,7 +274,7 @@ def _gaps(
         yield Note(UNREADABLE, "var/lib/dpkg/status", f"it names no package, yet {lists} have lists of their files")
     elif release.get("ID") in _DPKG_FAMILY and not debs:
         yield Note(UNREADABLE, "var/lib/dpkg/status", f"this is {release['ID']}, and there is no readable database")
-    elif debs and not release:
+    elif debs and not release.get("VERSION_ID"):
         yield Note("release-unknown", "etc/os-release", "the release of these packages is not known: not matched")
     elif not release and not any_packages and overlay.files:
         yield Note("nothing-recognised", "", "no distribution and no package was recognised in this image")
