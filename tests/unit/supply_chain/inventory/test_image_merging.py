@@ -77,6 +77,12 @@ def test_deb_packages_without_a_release_are_a_gap() -> None:
     assert [gap.kind for gap in merged(tar(status(("a", "1")))).gaps] == ["release-unknown"]
 
 
+def test_deb_packages_of_a_release_without_a_number_are_a_gap() -> None:
+    rolling = ("etc/os-release", b"ID=debian\nVERSION_CODENAME=sid\n")
+
+    assert [gap.kind for gap in merged(tar(rolling, status(("a", "1")))).gaps] == ["release-unknown"]
+
+
 def test_an_image_where_nothing_is_recognised_says_so() -> None:
     assert [gap.kind for gap in merged(tar(("bin/app", b"elf"))).gaps] == ["nothing-recognised"]
 
