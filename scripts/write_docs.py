@@ -132,7 +132,8 @@ def rules() -> str:
     for item in load_pack().rules:
         rule = item.rule
         stages = ", ".join(rule.stages)
-        lines.append(f"| `{rule.id}` | {stages} | {rule.severity} | {rule.effect} | {rule.owner} | {rule.title} |")
+        severity = "of the finding" if "{" in rule.severity else rule.severity
+        lines.append(f"| `{rule.id}` | {stages} | {severity} | {rule.effect} | {rule.owner} | {rule.title} |")
     return "\n".join(lines) + "\n"
 
 

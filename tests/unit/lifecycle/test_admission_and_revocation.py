@@ -1,0 +1,90 @@
+"""What moves an image between quarantined, approved and revoked."""
+
+from __future__ import annotations
+
+import pytest
+
+from lading.facts.kinds.lifecycle import ImageRevocationCarriedOut
+from lading.facts.kinds.supply_chain import AttestationMade
+from lading.kernel.digest import Digest
+from lading.kernel.errors import LadingError, Refused
+from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
+from lading.supply_chain.registry.states import State
+from unit.lifecycle.conftest import House
+
+
+def shipped(house: House) -> Digest:
+    return Digest.parse(house.ship("gunicorn==21.2.0").images["shop/web"])
+
+
+def state(house: House, image: Digest) -> State:
+    found = house.states.state(image)
+    assert found is not None
+    return found.state
+
+
+def test_approval_is_proven_by_signature_contents_provenance_and_approval(house: House) -> None:
+    image = shipped(house)
+
+    attested = {fact.predicate_type for fact in house.told(AttestationMade) if fact.digest == str(image)}
+    assert house.attestations.is_signed(image, "shop/web")
+    assert attested >= {PROVENANCE, CYCLONEDX, APPROVAL}
+    assert len(attested) == 4
+
+
+def test_a_new_flaw_takes_the_approval_away(house: House) -> None:
+    image = shipped(house)
+    house.learn("PYSEC-1", "gunicorn", "22.0.0")
+
+    decision = house.admission.reconsider(image, "shop/web")
+
+    assert decision is not None
+    assert [item.rule for item in decision.violations] == ["no-fixable-severe-flaw"]
+    assert state(house, image) is State.QUARANTINED
+
+
+def test_a_mild_flaw_leaves_the_approval(house: House) -> None:
+    image = shipped(house)
+    house.learn("PYSEC-1", "gunicorn", "22.0.0", severity="LOW")
+
+    decision = house.admission.reconsider(image, "shop/web")
+
+    assert decision is not None
+    assert decision.allowed
+    assert state(house, image) is State.APPROVED
+
+
+def test_only_approved_images_are_reconsidered(house: House) -> None:
+    image = shipped(house)
+    house.revocation.revoke(image, who="person:anna", why="a test")
+
+    assert house.admission.reconsider(image, "shop/web") is None
+
+
+def test_revoking_names_who_runs_it_and_stops_nothing(house: House) -> None:
+    image = shipped(house)
+
+    revoked = house.revocation.revoke(image, who="person:anna", why="leaked a key")
+
+    assert [row.workload for row in revoked.running] == ["shop/web"]
+    assert (revoked.state.state, revoked.state.why) == (State.REVOKED, "leaked a key")
+    assert house.running() == {"shop/web": str(image)}
+    (fact,) = house.told(ImageRevocationCarriedOut)
+    assert fact.running == tuple(row.id for row in revoked.running)
+
+
+def test_shipping_again_does_not_bring_a_revoked_image_back(house: House) -> None:
+    image = shipped(house)
+    house.revocation.revoke(image, who="person:anna", why="leaked a key")
+
+    with pytest.raises(Refused):
+        house.ship("gunicorn==21.2.0")
+
+    assert state(house, image) is State.REVOKED
+
+
+def test_what_was_never_pushed_cannot_be_revoked(house: House) -> None:
+    with pytest.raises(LadingError):
+        house.revocation.revoke(Digest.of(b"nothing"), who="person:anna", why="a test")
+
+    assert house.told(ImageRevocationCarriedOut) == []
