@@ -236,7 +236,7 @@ class House:
 
     def versions(self) -> dict[str, str]:
         """Packages of the running shop/web and store, by name."""
-        found = {}
+        found: dict[str, str] = {}
         for workload, image in self.running().items():
             inventory = self.inventories.of(Digest.parse(image))
             found |= {f"{workload}:{item.name}": item.version for item in inventory.packages}
