@@ -199,7 +199,7 @@ class _PushEndpoint:
 
     async def blob(self, request: Request, _visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
-        size = await run_in_threadpool(self.registry.blob_size, name, digest)
+        size = await run_in_threadpool(self.registry.relied_on, name, digest)
         opener = partial(self.registry.open_blob, digest)
         return content_response(request, opener, digest, "application/octet-stream", size)
 

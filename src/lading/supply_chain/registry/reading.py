@@ -104,7 +104,7 @@ class Reading:
         with self._database.read() as tx:
             size = sql.blob_size(tx, repository, str(digest))
         if size is None:
-            raise BlobUnknown(f"{repository} has no blob {digest}.", remedy="Push it to this repository first.")
+            raise unknown_in(repository, digest)
         return int(size)
 
     def open_blob(self, digest: Digest, start: int = 0) -> IO[bytes]:
@@ -220,6 +220,11 @@ def check_name(repository: str) -> None:
             f"{repository[:300]!r} is not a repository name.",
             remedy="Use lower-case letters, digits and . _ - between them, with / between parts.",
         )
+
+
+def unknown_in(repository: str, digest: Digest) -> BlobUnknown:
+    """The error for a blob that a repository does not have."""
+    return BlobUnknown(f"{repository} has no blob {digest}.", remedy="Push it to this repository first.")
 
 
 def read_config(content: bytes, image: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Protocol
 
 import msgspec
@@ -28,10 +29,11 @@ from lading.supply_chain.registry.errors import (
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
+    StorageFailed,
     TooLarge,
 )
 from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, Manifest, read_manifest
-from lading.supply_chain.registry.reading import Reading, check_name, read_config
+from lading.supply_chain.registry.reading import Reading, check_name, read_config, unknown_in
 from lading.supply_chain.registry.sql import reading, writing
 from lading.supply_chain.registry.states import NOT_JUDGED, ImageStates, State
 
@@ -40,6 +42,7 @@ _REVISION: Final = "org.opencontainers.image.revision"
 _PIPELINE: Final = "org.opencontainers.image.source"
 _SIGNATURE_TAG: Final = re.compile(r"(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})\.(?:sig|att|sbom)")
 _MOST_CONFIG: Final = 1 << 20
+_RELIED_ON: Final = timedelta(hours=1)
 
 
 class Storage(BlobStore, UploadStore, Protocol):
@@ -98,8 +101,10 @@ class Registry(Reading):
 
     def finish_upload(self, repository: str, upload: str, digest: Digest, visitor: Visitor) -> int:
         """Make an upload a blob of the repository; returns its size; raises UploadUnknown and DigestInvalid."""
-        size = self._storage.finish(_stored_upload(repository, upload), digest)
-        self._link(repository, digest, size, visitor)
+        stored = _stored_upload(repository, upload)
+        generation = self._announce(digest, self._storage.offset(stored))
+        size = self._storage.finish(stored, digest)
+        self._link(repository, digest, size, visitor, generation)
         return size
 
     def cancel_upload(self, repository: str, upload: str) -> None:
@@ -113,20 +118,39 @@ class Registry(Reading):
     def mount(self, repository: str, digest: Digest, source: str, visitor: Visitor) -> bool:
         """Make a blob of `source` a blob of `repository` too; False when `source` does not have it."""
         check_name(source)
-        with self._database.read() as tx:
+        with self._database.write() as tx:
+            writing.hold_parts(tx, source, [str(digest)])
             size = reading.blob_size(tx, source, str(digest))
-        if size is None:
-            return False
-        self._link(repository, digest, size, visitor)
+            if size is None:
+                return False
+            self._claim(tx, repository, visitor)
+            writing.link_blob(tx, repository, str(digest), size, timestamp(self._clock.now()))
         return True
 
     def put_blob(self, repository: str, content: bytes, visitor: Visitor) -> Digest:
         """Keep a small blob at once."""
         check_name(repository)
         digest = Digest.of(content)
+        generation = self._announce(digest, len(content))
         self._storage.put(digest, content)
-        self._link(repository, digest, len(content), visitor)
+        self._link(repository, digest, len(content), visitor, generation)
         return digest
+
+    def relied_on(self, repository: str, digest: Digest) -> int:
+        """The size of a blob that a client relies on from now on; raises BlobUnknown.
+
+        One that no manifest names yet is not collected for another while.
+        """
+        check_name(repository)
+        with self._database.read() as tx:
+            row = reading.blob_link(tx, repository, str(digest))
+        if row is None:
+            raise unknown_in(repository, digest)
+        now = self._clock.now()
+        if row.linked < timestamp(now - _RELIED_ON):
+            with self._database.write() as tx:
+                writing.touch_link(tx, repository, str(digest), timestamp(now))
+        return int(row.size)
 
     def claim(self, repository: str, visitor: Visitor) -> str:
         """The team that owns a repository; one that is new belongs to the owner of its namespace.
@@ -161,10 +185,13 @@ class Registry(Reading):
             _check_complete(tx, repository, manifest)
         commit, pipeline = self._revision(manifest)
         served_with = self._served_with(manifest, tag)
+        generation = self._announce(manifest.digest, len(body))
         self._storage.put(manifest.digest, body)
         with self._database.write() as tx:
             # Once more: a blob may have been deleted since.
+            writing.hold_parts(tx, repository, {str(part.digest) for part in manifest.parts})
             _check_complete(tx, repository, manifest)
+            _check_stored(tx, manifest.digest, generation)
             origin = _Origin(self._claim(tx, repository, visitor), visitor.principal, commit, pipeline)
             created = self._keep(tx, repository, tag, manifest, served_with, origin)
             if not served_with and self._states.state_in(tx, manifest.digest) is None:
@@ -221,10 +248,16 @@ class Registry(Reading):
 
     # How it is done
 
-    def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor) -> None:
+    def _announce(self, digest: Digest, size: int) -> str:
+        """Say that content is about to be stored, so that nobody collects it before something names it."""
         with self._database.write() as tx:
+            return writing.announce_blob(tx, str(digest), size, timestamp(self._clock.now()), new_id())
+
+    def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor, generation: str) -> None:
+        with self._database.write() as tx:
+            _check_stored(tx, digest, generation)
             self._claim(tx, repository, visitor)
-            writing.link_blob(tx, repository, str(digest), size)
+            writing.link_blob(tx, repository, str(digest), size, timestamp(self._clock.now()))
 
     def _claim(self, tx: Transaction, repository: str, visitor: Visitor) -> str:
         check_name(repository)
@@ -314,6 +347,12 @@ def _check_complete(tx: Transaction, repository: str, manifest: Manifest) -> Non
             )
         if size is not None and size != part.size:
             raise ManifestInvalid(f"The manifest says {part.digest} has {part.size} bytes; it has {size}.")
+
+
+def _check_stored(tx: Transaction, digest: Digest, generation: str) -> None:
+    """Raises StorageFailed when the content was collected after it was announced."""
+    if writing.blob_generation(tx, str(digest)) != generation:
+        raise StorageFailed(f"{digest} was collected while it was pushed.", remedy="Push it again.")
 
 
 def _labels(content: bytes) -> dict[str, str]:

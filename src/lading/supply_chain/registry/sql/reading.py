@@ -126,6 +126,12 @@ def blob_size(tx: Transaction, repository: str, digest: str) -> int | None:
     return tx.execute(query).scalar()
 
 
+def blob_link(tx: Transaction, repository: str, digest: str) -> Row | None:
+    """What is known of a blob of a repository."""
+    query = sa.select(blob_links).where(blob_links.c.repository == repository, blob_links.c.digest == digest)
+    return tx.execute(query).first()
+
+
 def sizes(tx: Transaction, repository: str, digests: Collection[str]) -> dict[str, int]:
     """The sizes of those digests that the repository has, as blobs or as manifests."""
     found: dict[str, int] = {}

@@ -23,6 +23,28 @@ repositories: Final = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("created", sa.Text, nullable=False),
+    sa.Column("visibility", sa.Text, nullable=False, server_default="internal", comment="private, internal or public"),
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0", comment="of the blobs it has"),
+    sa.Index("ix_registry_repositories_team", "team"),
+)
+
+# What a team's repositories may hold together.
+quotas: Final = sa.Table(
+    "registry_quotas",
+    metadata,
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)
+
+# Every blob that storage holds or is about to hold, manifests included. A row comes before the content and goes with
+# it; `generation` changes when content is collected and stored again.
+blobs: Final = sa.Table(
+    "registry_blobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("stored", sa.Text, nullable=False, comment="when it was last about to be stored"),
+    sa.Column("generation", sa.Text, nullable=False),
 )
 
 # A manifest's bytes are content like any other and live in the blob store; this is what is known of it.
@@ -81,7 +103,18 @@ blob_links: Final = sa.Table(
     sa.Column("repository", sa.Text, sa.ForeignKey("registry_repositories.name"), primary_key=True),
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("linked", sa.Text, nullable=False, server_default="", comment="when it was last pushed or asked for"),
     sa.Index("ix_registry_blob_links_digest", "digest"),
+)
+
+# How often and when last a manifest was pulled, as the pull endpoint reports it.
+pulls: Final = sa.Table(
+    "registry_pulls",
+    metadata,
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.Text, nullable=False),
 )
 
 # Who brought a layer: the first image that was pushed with it.

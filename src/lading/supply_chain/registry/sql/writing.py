@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lading.state import Transaction
 from lading.supply_chain.registry.sql.tables import (
     blob_links,
+    blobs,
     layer_origins,
     manifests,
     namespaces,
@@ -32,15 +33,57 @@ def create_repository(tx: Transaction, name: str, team: str, now: str) -> None:
     _insert_once(tx, repositories, [{"name": name, "team": team, "created": now}])
 
 
-def link_blob(tx: Transaction, repository: str, digest: str, size: int) -> None:
+def link_blob(tx: Transaction, repository: str, digest: str, size: int, now: str) -> None:
     """Say that a repository has a blob."""
-    _insert_once(tx, blob_links, [{"repository": repository, "digest": digest, "size": size}])
+    here = (blob_links.c.repository == repository) & (blob_links.c.digest == digest)
+    if tx.execute(sa.update(blob_links).where(here).values(linked=now)).rowcount > 0:
+        return
+    row = {"repository": repository, "digest": digest, "size": size, "linked": now}
+    if _insert_once(tx, blob_links, [row]):
+        grow_repository(tx, repository, size)
 
 
 def unlink_blob(tx: Transaction, repository: str, digest: str) -> bool:
     """Take a blob out of a repository; whether it was there."""
     here = (blob_links.c.repository == repository) & (blob_links.c.digest == digest)
-    return tx.execute(sa.delete(blob_links).where(here)).rowcount > 0
+    size = tx.execute(sa.delete(blob_links).where(here).returning(blob_links.c.size)).scalar()
+    if size is not None:
+        grow_repository(tx, repository, -size)
+    return size is not None
+
+
+def grow_repository(tx: Transaction, repository: str, by: int) -> None:
+    """Count the bytes of a repository's blobs."""
+    here = repositories.c.name == repository
+    tx.execute(sa.update(repositories).where(here).values(bytes=repositories.c.bytes + by))
+
+
+def announce_blob(tx: Transaction, digest: str, size: int, now: str, generation: str) -> str:
+    """Say that a blob is about to be stored; returns its generation. Waits for a collection of the same blob."""
+    row = {"digest": digest, "size": size, "stored": now, "generation": generation}
+    insert = _insert(tx, blobs).values(**row)
+    kept = insert.on_conflict_do_update(index_elements=[blobs.c.digest], set_={"stored": now, "size": size})
+    return str(tx.execute(kept.returning(blobs.c.generation)).scalar_one())
+
+
+def blob_generation(tx: Transaction, digest: str) -> str | None:
+    """The generation of a stored blob, which nobody collects until the transaction ends; None when it is gone."""
+    return tx.execute(sa.select(blobs.c.generation).where(blobs.c.digest == digest).with_for_update(read=True)).scalar()
+
+
+def hold_parts(tx: Transaction, repository: str, digests: Collection[str]) -> None:
+    """Keep those blobs and manifests in the repository until the transaction ends. SQLite has one writer anyway."""
+    if tx.dialect.name == "sqlite" or not digests:
+        return
+    for table in (blob_links, manifests):
+        query = sa.select(table.c.digest).where(table.c.repository == repository, table.c.digest.in_(digests))
+        tx.execute(query.with_for_update(read=True)).all()
+
+
+def touch_link(tx: Transaction, repository: str, digest: str, now: str) -> None:
+    """Note that somebody relies on a blob of a repository."""
+    here = (blob_links.c.repository == repository) & (blob_links.c.digest == digest)
+    tx.execute(sa.update(blob_links).where(here).values(linked=now))
 
 
 def insert_manifest(tx: Transaction, values: Mapping[str, Any]) -> None:
@@ -115,8 +158,10 @@ def drop_cursors(tx: Transaction, files: Sequence[str]) -> None:
     tx.execute(sa.delete(spool_cursors).where(spool_cursors.c.file.in_(files)))
 
 
-def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert what is not there yet; concurrent pushes of one blob meet here."""
-    if rows:
-        insert = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
-        tx.execute(insert.on_conflict_do_nothing(), rows)
+def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Insert what is not there yet; concurrent pushes of one blob meet here. Whether anything was new."""
+    return bool(rows) and tx.execute(_insert(tx, table).on_conflict_do_nothing(), rows).rowcount > 0
+
+
+def _insert(tx: Transaction, table: sa.Table) -> Any:
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
