@@ -65,7 +65,7 @@ def upgrade() -> None:
     bind.execute(
         sa.text(
             "INSERT INTO registry_blobs (digest, size, stored, generation) "
-            f"SELECT digest, max(size), :now, '0' FROM ({known}) AS known GROUP BY digest"  # noqa: S608 - our own words
+            f"SELECT digest, max(size), :now, '0' FROM ({known}) AS known GROUP BY digest"
         ),
         now,
     )
