@@ -61,11 +61,11 @@ def upgrade() -> None:
     # What was pushed before: its blobs are known by the repositories that have them, and count from now.
     bind, now = op.get_bind(), {"now": timestamp(SystemClock().now())}
     bind.execute(sa.text("UPDATE registry_blob_links SET linked = :now"), now)
-    known = "SELECT digest, size FROM registry_blob_links UNION ALL SELECT digest, size FROM registry_manifests"
     bind.execute(
         sa.text(
             "INSERT INTO registry_blobs (digest, size, stored, generation) "
-            f"SELECT digest, max(size), :now, '0' FROM ({known}) AS known GROUP BY digest"
+            "SELECT digest, max(size), :now, '0' FROM (SELECT digest, size FROM registry_blob_links "
+            "UNION ALL SELECT digest, size FROM registry_manifests) AS known GROUP BY digest"
         ),
         now,
     )
