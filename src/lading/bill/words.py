@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lading.facts import Fact
 from lading.facts.kinds import (
+    holding,
     identity,
     lifecycle,
     observability,
@@ -143,6 +144,10 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     observability.TelemetryClosed: lambda fact: f"{fact.log_lines} log lines and {fact.samples} samples were kept",
     observability.TelemetryGap: lambda fact: f"{fact.stream} are missing: {fact.reason}",
     observability.TelemetryExpired: lambda fact: f"{fact.parts} old parts of telemetry were removed",
+    holding.HoldPlaced: lambda fact: (
+        f"held ({fact.hold}): {fact.why}" + (f", until {fact.until[:16]}" if fact.until else "")
+    ),
+    holding.HoldReleased: lambda fact: f"the {fact.hold} hold ended",
     lifecycle.ShipStarted: lambda fact: (
         f"ship of source {_short(fact.source)} began" + (f" at commit {fact.commit[:12]}" if fact.commit else "")
     ),

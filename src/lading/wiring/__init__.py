@@ -64,6 +64,7 @@ from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.client import RemoteRegistry
+from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
@@ -156,6 +157,10 @@ class Wiring:
     @cached_property
     def states(self) -> ImageStates:
         return ImageStates(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def holds(self) -> Holds:
+        return Holds(self.database, self.ledger, self.clock)
 
     @cached_property
     def registry(self) -> Registry:

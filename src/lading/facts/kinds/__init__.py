@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.facts.fact import Fact
 from lading.facts.kinds import (
+    holding,
     identity,
     lifecycle,
     observability,
@@ -66,6 +67,8 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     observability.TelemetryClosed,
     observability.TelemetryGap,
     observability.TelemetryExpired,
+    holding.HoldPlaced,
+    holding.HoldReleased,
     lifecycle.ShipStarted,
     lifecycle.ShipFinished,
     lifecycle.PatchPlanned,
