@@ -17,6 +17,13 @@ need openssl openssl
 need skopeo skopeo
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 
+# An S3-compatible server that is sturdier than the one among the Python packages, where Go is there to build it.
+if ! command -v versitygw >/dev/null && command -v go >/dev/null && [ -w /usr/local/bin ]; then
+  say "building versitygw, an S3-compatible server, with Go"
+  GOBIN=/usr/local/bin GOFLAGS=-buildvcs=false go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 >/dev/null 2>&1 \
+    || say "versitygw could not be built; the tests use moto alone"
+fi
+
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "[set-up] The tests need: ${missing[*]}. Install them (on Debian: apt-get install ${missing[*]}) and run again." >&2

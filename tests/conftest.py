@@ -12,7 +12,7 @@ from lading.facts import Ledger
 from lading.kernel.clock import ManualClock
 from lading.state import Database, metadata
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["postgres_server", "s3_server"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import obstore
 import pytest
-from obstore.store import S3Store
 
 from lading.kernel.digest import Digest
 from lading.kernel.ids import new_id
+from lading.state import Database, metadata
 from lading.supply_chain.registry.blobs import MemoryBlobs
 from lading.supply_chain.registry.blobs_directory import DirectoryBlobs
 from lading.supply_chain.registry.blobs_object_store import ObjectStoreBlobs
@@ -36,48 +33,15 @@ from lading.supply_chain.registry.errors import (
     UploadUnknown,
 )
 from lading.supply_chain.registry.registry import Storage
+from s3_server import BUCKET, s3_options
 
 CONTENT = os.urandom(300_000)
 DIGEST = Digest.of(CONTENT)
-BUCKET = "lading"
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    """A server that speaks S3, on a free port."""
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stderr is not None
-    address = ""
-    for line in server.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            address = found[0]
-            break
-    assert address, "the S3 server did not start"
-    drain = threading.Thread(target=server.stderr.read, daemon=True)
-    drain.start()
-    urllib.request.urlopen(urllib.request.Request(f"{address}/{BUCKET}", method="PUT"), timeout=30).close()
-    yield address
-    server.terminate()
-    server.wait()
-    drain.join()
-    server.stderr.close()
-
-
-def s3_options(endpoint: str) -> dict[str, object]:
-    return {
-        "endpoint": endpoint,
-        "region": "us-east-1",
-        "access_key_id": "testing",
-        "secret_access_key": "testing",
-        "client_options": {"allow_http": True},
-        "retry_config": {"max_retries": 0},
-    }
-
-
-@pytest.fixture(params=["memory", "directory", "s3"])
+@pytest.fixture(
+    params=["memory", "directory", "moto", "versitygw", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Storage, Callable[[], Content]]:
     """A store, and how another process would open it to read."""
     if request.param == "memory":
@@ -85,9 +49,18 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Storage, Cal
         return memory, lambda: memory
     if request.param == "directory":
         return DirectoryBlobs(tmp_path), lambda: DirectoryContent(tmp_path)
-    options = s3_options(request.getfixturevalue("s3_endpoint"))
+    on_postgres = request.param == "postgresql"
+    options = s3_options(request.getfixturevalue("s3_endpoint" if on_postgres else f"{request.param}_endpoint"))
     url = f"s3://{BUCKET}/{new_id()}"
-    return ObjectStoreBlobs(url, tmp_path, options), lambda: ObjectStoreContent(url, options)
+    state = open_state(request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{tmp_path / 'state.db'}")
+    request.addfinalizer(state.close)
+    return ObjectStoreBlobs(url, state, options), lambda: ObjectStoreContent(url, options)
+
+
+def open_state(url: str) -> Database:
+    database = Database(url)
+    metadata.create_all(database.engine)
+    return database
 
 
 @pytest.fixture
@@ -295,19 +268,104 @@ def test_a_full_disk_is_a_clear_error_and_leaves_no_half_state(small_disk: Path)
     assert [path.name for path in (small_disk / "uploads").iterdir()] == []
 
 
-def test_an_upload_survives_an_object_store_that_fails(s3_endpoint: str, tmp_path: Path) -> None:
-    url = f"s3://{BUCKET}/{new_id()}"
-    broken = ObjectStoreBlobs(url, tmp_path, s3_options("http://127.0.0.1:9"))
-    upload = begin(broken)
-    broken.append(upload, CONTENT, at=0)
-    for attempt in (lambda: broken.finish(upload, DIGEST), lambda: broken.size(DIGEST), lambda: broken.open(DIGEST)):
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path) -> Iterator[Callable[..., ObjectStoreBlobs]]:
+    """Opens the same bucket and database again and again, as processes on several hosts do."""
+    url, databases = f"s3://{BUCKET}/{new_id()}", list[Database]()
+
+    def opened(endpoint: str = s3_endpoint) -> ObjectStoreBlobs:
+        databases.append(open_state(f"sqlite:///{tmp_path / 'state.db'}"))
+        return ObjectStoreBlobs(url, databases[-1], s3_options(endpoint))
+
+    yield opened
+    for database in databases:
+        database.close()
+
+
+def objects(store: ObjectStoreBlobs) -> list[str]:
+    return sorted(str(item["path"]) for item in obstore.list(store._store).collect())
+
+
+def test_an_upload_into_a_bucket_goes_on_and_ends_in_other_processes(bucket: Callable[..., ObjectStoreBlobs]) -> None:
+    upload = begin(bucket())
+    content = os.urandom(7 << 20)
+    assert bucket().append(upload, content[:100], at=0) == 100
+    assert bucket().append(upload, content[100 : 6 << 20], at=100) == 6 << 20
+    last = bucket()
+    assert last.offset(upload) == 6 << 20
+    last.append(upload, content[6 << 20 :], at=6 << 20)
+    assert bucket().finish(upload, Digest.of(content)) == len(content)
+    assert read(bucket(), Digest.of(content)) == content
+    assert len(objects(last)) == 1
+
+
+def test_what_a_process_had_not_acknowledged_is_sent_again(bucket: Callable[..., ObjectStoreBlobs]) -> None:
+    dying, other = bucket(), bucket()
+    upload = begin(dying)
+    dying.append(upload, CONTENT[:1_000], at=0)
+    dying.append(upload, CONTENT[1_000:2_000], at=1_000, more=True)
+    assert other.offset(upload) == 1_000
+    other.append(upload, CONTENT[1_000:], at=1_000)
+    with pytest.raises(RangeInvalid) as caught:
+        dying.append(upload, CONTENT[2_000:], at=2_000)
+    assert caught.value.offset == len(CONTENT)
+    assert other.finish(upload, DIGEST) == len(CONTENT)
+    assert read(other, DIGEST) == CONTENT
+
+
+def test_of_two_processes_that_write_at_one_place_one_succeeds(bucket: Callable[..., ObjectStoreBlobs]) -> None:
+    first, second = bucket(), bucket()
+    upload = begin(first)
+    first.append(upload, b"a" * 10, at=0, more=True)
+    second.append(upload, b"b" * 20, at=0, more=True)
+    assert second.append(upload, b"", at=20) == 20
+    with pytest.raises(RangeInvalid):
+        first.append(upload, b"", at=10)
+    assert second.finish(upload, Digest.of(b"b" * 20)) == 20
+    first.expire(older_than=-1)
+    assert len(objects(first)) == 1
+
+
+def test_an_upload_of_very_many_tiny_chunks_is_kept_together(bucket: Callable[..., ObjectStoreBlobs]) -> None:
+    store = bucket()
+    upload = begin(store)
+    for at in range(600):
+        store.append(upload, CONTENT[at : at + 1], at=at)
+    assert len(objects(store)) < 300
+    assert bucket().finish(upload, Digest.of(CONTENT[:600])) == 600
+    assert len(objects(store)) == 1
+
+
+def test_a_request_that_failed_half_way_is_sent_again_from_what_is_kept(
+    bucket: Callable[..., ObjectStoreBlobs],
+) -> None:
+    store = bucket()
+    upload = begin(store)
+    store.append(upload, b"lost", at=0, more=True)
+    assert store.offset(upload) == 0
+    assert store.append(upload, b"kept", at=0) == 4
+    assert store.finish(upload, Digest.of(b"kept")) == 4
+
+
+def test_an_upload_survives_an_object_store_that_fails(bucket: Callable[..., ObjectStoreBlobs]) -> None:
+    store, broken = bucket(), bucket("http://127.0.0.1:9")
+    upload = begin(store)
+    store.append(upload, CONTENT[:1_000], at=0)
+    for attempt in (
+        lambda: broken.append(upload, CONTENT[1_000:], at=1_000),
+        lambda: broken.finish(upload, DIGEST),
+        lambda: broken.size(DIGEST),
+        lambda: broken.open(DIGEST),
+    ):
         with pytest.raises(StorageFailed, match="object store"):
             attempt()
-    mended = ObjectStoreBlobs(url, tmp_path, s3_options(s3_endpoint))
-    assert mended.finish(upload, DIGEST) == len(CONTENT)
-    assert read(mended, DIGEST) == CONTENT
-    listed = obstore.list(S3Store(BUCKET, prefix=url.rpartition("/")[2], **s3_options(s3_endpoint))).collect()  # type: ignore[arg-type]
-    assert len(listed) == 1
+    assert store.append(upload, CONTENT[1_000:], at=1_000) == len(CONTENT)
+    with pytest.raises(StorageFailed, match="object store"):
+        broken.finish(upload, DIGEST)
+    assert store.finish(upload, DIGEST) == len(CONTENT)
+    assert read(store, DIGEST) == CONTENT
+    store.expire(older_than=-1)
+    assert len(objects(store)) == 1
 
 
 def test_who_waited_for_an_upload_does_not_write_into_the_blob_that_it_became(tmp_path: Path) -> None:

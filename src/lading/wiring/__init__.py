@@ -152,7 +152,7 @@ class Wiring:
 
     @cached_property
     def storage(self) -> Storage:
-        return open_blobs(self.settings)
+        return open_blobs(self.settings, self.database)
 
     @cached_property
     def states(self) -> ImageStates:

@@ -14,7 +14,7 @@ from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import RefusalSpool
 from lading.supply_chain.registry.standing import StateReader
 from lading.wiring.adapters import IdentityAuthenticator
-from lading.wiring.blobs import open_blobs
+from lading.wiring.content import open_content
 
 
 class PullWiring:
@@ -22,7 +22,7 @@ class PullWiring:
 
     def __init__(self, settings: Settings) -> None:
         database = Database(settings.database, read_only=True)
-        content: Content = open_blobs(settings)
+        content: Content = open_content(settings)
         self.serving = Serving(database, Reading(database, content), StateReader(database))
         self.authenticator = IdentityAuthenticator(Identity(database, Ledger()))
         self.refusals = RefusalSpool(spool_directory(settings))

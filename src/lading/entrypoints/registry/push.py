@@ -176,11 +176,10 @@ class _PushEndpoint:
             async for piece in request.stream():
                 buffer += piece
                 if len(buffer) >= _BUFFER:
-                    at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
+                    at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at, more=True)
                     buffer.clear()
         except ClientDisconnect:
-            if buffer:
-                await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
+            await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
             raise
         at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
         if expected is not None and at - start != expected:

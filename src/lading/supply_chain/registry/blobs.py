@@ -39,14 +39,18 @@ class UploadStore(Protocol):
         """How many bytes it has; raises UploadUnknown."""
         ...
 
-    def append(self, upload: str, chunk: bytes, *, at: int) -> int:
+    def append(self, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
         """Add a chunk that begins at byte `at`; returns the new size.
+
+        Args:
+            more: the caller goes on with the next chunk at once. What was added since the last call without it may be
+                lost when this process dies or storage fails; `offset` says what is kept.
 
         Raises:
             UploadUnknown: there is no such upload.
             RangeInvalid: `at` is not where the upload ends; nothing was added.
             UploadBusy: another writer holds the upload.
-            StorageFailed: storage is full or fails; nothing was added.
+            StorageFailed: storage is full or fails; nothing was added since the last call without `more`.
         """
         ...
 
@@ -101,7 +105,8 @@ class MemoryBlobs:
     def offset(self, upload: str) -> int:
         return len(self._content(upload))
 
-    def append(self, upload: str, chunk: bytes, *, at: int) -> int:
+    def append(self, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
+        del more
         with self._lock:
             content = self._content(upload)
             check_offset(at, len(content))

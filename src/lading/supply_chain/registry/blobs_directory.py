@@ -55,7 +55,8 @@ class DirectoryBlobs(DirectoryContent):
     def offset(self, upload: str) -> int:
         return self._uploads.offset(upload)
 
-    def append(self, upload: str, chunk: bytes, *, at: int) -> int:
+    def append(self, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
+        del more  # every chunk is in its file at once
         return self._uploads.append(upload, chunk, at=at)
 
     def finish(self, upload: str, digest: Digest) -> int:

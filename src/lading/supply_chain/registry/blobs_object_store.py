@@ -1,18 +1,17 @@
-"""Blobs in any S3-compatible object store, through obstore; uploads are gathered on the local disk first."""
+"""Blobs in any S3-compatible object store, through obstore; uploads are pieces in it and rows in the database."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import obstore
 
+from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
+from lading.state import Database
 from lading.supply_chain.registry.blobs import check_digest
 from lading.supply_chain.registry.content_object_store import ObjectStoreContent, key, translated
-from lading.supply_chain.registry.uploads_directory import DirectoryUploads
-
-_CHUNK: Final = 8 << 20
+from lading.supply_chain.registry.uploads_object_store import ObjectStoreUploads
 
 
 class ObjectStoreBlobs(ObjectStoreContent):
@@ -20,13 +19,15 @@ class ObjectStoreBlobs(ObjectStoreContent):
 
     Args:
         url: `s3://BUCKET/PREFIX`; credentials, region and endpoint come from the usual AWS_ variables.
-        scratch: a local directory for uploads that are not finished; processes that take one upload's chunks share it.
+        database: keeps the state of uploads; every process on it and the bucket goes on with the same uploads.
         options: settings of the store that override the environment (endpoint, client_options, …).
     """
 
-    def __init__(self, url: str, scratch: Path, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, url: str, database: Database, options: dict[str, Any] | None = None, clock: Clock | None = None
+    ) -> None:
         super().__init__(url, options)
-        self._uploads = DirectoryUploads(scratch)
+        self._uploads = ObjectStoreUploads(self._store, url, database, clock)
 
     def put(self, digest: Digest, content: bytes) -> None:
         check_digest(digest, Digest.of(content, digest.algorithm))
@@ -46,13 +47,11 @@ class ObjectStoreBlobs(ObjectStoreContent):
     def offset(self, upload: str) -> int:
         return self._uploads.offset(upload)
 
-    def append(self, upload: str, chunk: bytes, *, at: int) -> int:
-        return self._uploads.append(upload, chunk, at=at)
+    def append(self, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
+        return self._uploads.append(upload, chunk, at=at, more=more)
 
     def finish(self, upload: str, digest: Digest) -> int:
-        with self._uploads.finishing(upload, digest) as (path, size), translated(self._url):
-            obstore.put(self._store, key(digest), path, use_multipart=size > _CHUNK, chunk_size=_CHUNK)
-        return size
+        return self._uploads.finish(upload, digest, key(digest))
 
     def cancel(self, upload: str) -> None:
         self._uploads.cancel(upload)

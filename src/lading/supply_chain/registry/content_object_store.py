@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from datetime import timedelta
+from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
 import obstore
@@ -18,6 +19,14 @@ from obstore.store import S3Store
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.content import unknown_blob
 from lading.supply_chain.registry.errors import StorageFailed
+
+# An object is read a few mebibytes a request: none lasts long however slow the client is, and each is tried again.
+_RANGE: Final = 4 << 20
+_QUICK: Final[dict[str, Any]] = {
+    # A store that is down must become a 503 before the client gives up.
+    "retry_config": {"max_retries": 4, "retry_timeout": timedelta(seconds=15)},
+    "client_options": {"connect_timeout": "3s", "timeout": "60s"},
+}
 
 
 class ObjectStoreContent:
@@ -30,7 +39,11 @@ class ObjectStoreContent:
 
     def __init__(self, url: str, options: dict[str, Any] | None = None) -> None:
         parts = urlsplit(url)
-        self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **(options or {}))
+        said = dict(options or {})
+        client = _QUICK["client_options"] | said.pop("client_options", {})
+        retry = said.pop("retry_config", _QUICK["retry_config"])
+        prefix = parts.path.strip("/") or None
+        self._store = S3Store(parts.netloc, prefix=prefix, client_options=client, retry_config=retry, **said)
         self._url = url
 
     def size(self, digest: Digest) -> int | None:
@@ -41,18 +54,24 @@ class ObjectStoreContent:
             return None
 
     def open(self, digest: Digest, start: int = 0) -> IO[bytes]:
-        size = self.size(digest)
-        if size is None:
-            raise unknown_blob(digest)
-        if start >= size:
-            return io.BytesIO()
         try:
-            with translated(self._url):
-                found = obstore.get(self._store, key(digest), options={"range": (start, size)})
-                chunks = iter(found.stream(min_chunk_size=1 << 20))
+            return read_object(self._store, key(digest), self._url, start)
         except FileNotFoundError:
             raise unknown_blob(digest) from None
-        return io.BufferedReader(_Stream(chunks, self._url), 1 << 20)
+
+    def signed_url(self, digest: Digest, seconds: int) -> str:
+        """An address that gives the blob to anyone who knows it, for `seconds`; made here, without a request."""
+        with translated(self._url):
+            return obstore.sign(self._store, "GET", key(digest), timedelta(seconds=seconds))
+
+
+def read_object(store: S3Store, name: str, url: str, start: int = 0) -> IO[bytes]:
+    """An object from byte `start`, as a stream; raises FileNotFoundError and StorageFailed."""
+    with translated(url):
+        size = int(obstore.head(store, name)["size"])
+    if start >= size:
+        return io.BytesIO()
+    return io.BufferedReader(_Ranges(store, name, url, start, size), _RANGE)
 
 
 def key(digest: Digest) -> str:
@@ -75,22 +94,31 @@ def translated(url: str) -> Iterator[None]:
         ) from error
 
 
-class _Stream(io.RawIOBase):
-    """An iterator of byte chunks as a readable file."""
+class _Ranges(io.RawIOBase):
+    """An object as a readable file, a range a request."""
 
-    def __init__(self, chunks: Iterator[Any], url: str) -> None:
-        self._chunks = chunks
+    def __init__(self, store: S3Store, name: str, url: str, start: int, size: int) -> None:
+        self._store = store
+        self._name = name
         self._url = url
-        self._rest = memoryview(b"")
+        self._at = start
+        self._size = size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if not self._rest:
+        end = min(self._at + len(buffer), self._size)
+        if end == self._at:
+            return 0
+        try:
             with translated(self._url):
-                self._rest = memoryview(bytes(next(self._chunks, b"")))
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
+                found = obstore.get_range(self._store, self._name, start=self._at, end=end)
+        except FileNotFoundError:
+            raise StorageFailed(
+                f"The object {self._name} went away while it was read.", remedy="Ask again; it may have been deleted."
+            ) from None
+        count = len(found)
+        buffer[:count] = memoryview(found)
+        self._at += count
         return count

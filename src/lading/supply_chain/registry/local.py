@@ -34,7 +34,7 @@ class RegistrySink:
             for chunk in chunks:
                 buffer += chunk
                 if len(buffer) >= _CHUNK:
-                    at = self._registry.append(repository, upload, bytes(buffer), at=at)
+                    at = self._registry.append(repository, upload, bytes(buffer), at=at, more=True)
                     buffer.clear()
             self._registry.append(repository, upload, bytes(buffer), at=at)
         except RegistryError:

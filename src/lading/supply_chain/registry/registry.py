@@ -93,11 +93,14 @@ class Registry(Reading):
         """How many bytes an upload has; raises UploadUnknown."""
         return self._storage.offset(_stored_upload(repository, upload))
 
-    def append(self, repository: str, upload: str, chunk: bytes, *, at: int) -> int:
-        """Add a chunk; returns the new size; raises UploadUnknown, RangeInvalid, TooLarge and UploadBusy."""
+    def append(self, repository: str, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
+        """Add a chunk; returns the new size; raises UploadUnknown, RangeInvalid, TooLarge and UploadBusy.
+
+        Chunks given with `more` are sure to be kept once one without it was.
+        """
         if at + len(chunk) > MOST_BLOB_BYTES:
             raise TooLarge(f"A blob has at most {MOST_BLOB_BYTES >> 30} GiB.", remedy="Split it into layers.")
-        return self._storage.append(_stored_upload(repository, upload), chunk, at=at)
+        return self._storage.append(_stored_upload(repository, upload), chunk, at=at, more=more)
 
     def finish_upload(self, repository: str, upload: str, digest: Digest, visitor: Visitor) -> int:
         """Make an upload a blob of the repository; returns its size; raises UploadUnknown and DigestInvalid."""

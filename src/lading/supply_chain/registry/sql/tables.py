@@ -147,3 +147,25 @@ spool_cursors: Final = sa.Table(
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("offset", sa.BigInteger, nullable=False),
 )
+
+# Uploads into an object store: what is durable of them. A directory keeps its uploads as files.
+uploads: Final = sa.Table(
+    "registry_uploads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("touched", sa.Text, nullable=False),
+    sa.Index("ix_registry_uploads_touched", "touched"),
+)
+
+# Each piece is an object of its own, noted down before it is written, so that no object is ever left unknown.
+upload_pieces: Final = sa.Table(
+    "registry_upload_pieces",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("upload", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, comment="null until it is a part of the upload"),
+    sa.Column("made", sa.Text, nullable=False),
+    sa.Index("ix_registry_upload_pieces_upload", "upload", "at"),
+)
