@@ -86,6 +86,10 @@ class Settings:
     push_addr: Address = _setting("127.0.0.1:5000", Address.parse, "Push endpoint (authenticated read and write).")
     pull_addr: Address = _setting("127.0.0.1:5001", Address.parse, "Pull endpoint (read-only, approved content only).")
     api_addr: Address = _setting("127.0.0.1:8080", Address.parse, "Management API and web console.")
+    tls_cert: Path | None = _setting(
+        "", _optional_path, "Certificate chain (PEM) that push and pull endpoint serve TLS with; empty: no TLS."
+    )
+    tls_key: Path | None = _setting("", _optional_path, "Private key (PEM, unencrypted) of the certificate.")
     database_url: str = _setting(
         "", str, "SQLAlchemy URL of a PostgreSQL database; empty: SQLite in the data directory."
     )
@@ -117,6 +121,15 @@ class Settings:
         "512", _count, "Refuse new work when the data directory has less space than this."
     )
     log_level: str = _setting("info", str, "Level of Lading's own log: debug, info, warning or error.")
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key of the registry's endpoints; None without TLS; raises InvalidInput for half of it."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise InvalidInput(
+                "Only one of LADING_TLS_CERT and LADING_TLS_KEY is set.", remedy="Set both, or neither to serve no TLS."
+            )
+        return (self.tls_cert, self.tls_key) if self.tls_cert and self.tls_key else None
 
     @property
     def database(self) -> str:

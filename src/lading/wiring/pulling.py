@@ -8,10 +8,11 @@ from lading.facts import Ledger
 from lading.identity import Identity
 from lading.settings import Settings
 from lading.state import Database
+from lading.state.freshness import Freshness
 from lading.supply_chain.registry.content import Content
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
-from lading.supply_chain.registry.spool import RefusalSpool
+from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
 from lading.wiring.adapters import IdentityAuthenticator
 from lading.wiring.content import open_content
@@ -25,7 +26,16 @@ class PullWiring:
         content: Content = open_content(settings)
         self.serving = Serving(database, Reading(database, content), StateReader(database))
         self.authenticator = IdentityAuthenticator(Identity(database, Ledger()))
-        self.refusals = RefusalSpool(spool_directory(settings))
+        self.freshness = freshness(database)
+        self.notes = PullNotes(spool_directory(settings))
+
+
+def freshness(database: Database) -> Freshness:
+    """Whether anything was stated in the ledger since somebody last looked; looks already."""
+    ledger = Ledger()
+    made = Freshness(database, lambda tx: ledger.head(tx).seq)
+    made.start()
+    return made
 
 
 def spool_directory(settings: Settings) -> Path:

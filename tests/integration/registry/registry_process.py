@@ -15,6 +15,7 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from lading.entrypoints.registry.hot import HotAnswers
 from lading.entrypoints.registry.pull import pull_app
 from lading.entrypoints.registry.push import push_app
 from lading.facts import Ledger
@@ -25,9 +26,10 @@ from lading.supply_chain.registry.content_directory import DirectoryContent
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.registry import Registry
 from lading.supply_chain.registry.serving import Serving
-from lading.supply_chain.registry.spool import RefusalSpool
+from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
 from lading.supply_chain.registry.states import ImageStates
+from lading.wiring.pulling import freshness
 
 VISITORS = {"shop": ("lad_shop", "shop"), "mail": ("lad_mail", "mail"), "conformance": ("secret", "conformance")}
 
@@ -58,8 +60,8 @@ async def main(directory: Path) -> None:
     readable = Database(url, read_only=True)
     serving = Serving(readable, Reading(readable, DirectoryContent(directory)), StateReader(readable))
     apps: dict[str, Any] = {
-        "push": push_app(registry, authenticator),
-        "pull": pull_app(serving, authenticator, RefusalSpool(directory / "spool")),
+        "push": HotAnswers(push_app(registry, authenticator), freshness(writable)),
+        "pull": HotAnswers(pull_app(serving, authenticator, PullNotes(directory / "spool")), freshness(readable)),
     }
     ports = {name: free_port() for name in apps}
     servers = [

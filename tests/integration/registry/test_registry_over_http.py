@@ -22,9 +22,9 @@ from lading.supply_chain.registry.client import RemoteRegistry
 from lading.supply_chain.registry.copying import copy_image
 from lading.supply_chain.registry.layout import push_layout
 from lading.supply_chain.registry.local import RegistrySink
-from lading.supply_chain.registry.refusals import take_in
 from lading.supply_chain.registry.registry import Registry
 from lading.supply_chain.registry.states import ImageStates, State
+from lading.supply_chain.registry.taking_in import take_in
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOB = os.urandom(3_000_000)

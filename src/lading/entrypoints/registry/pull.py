@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import http
-from lading.entrypoints.registry.content import content_response
+from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
@@ -23,17 +23,21 @@ from lading.supply_chain.registry.serving import Serving
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
 
-class Refusals(Protocol):
-    """Where refused pulls are noted down."""
+class Notes(Protocol):
+    """Where the endpoint notes down what happens. Both are quick and never fail a request."""
 
-    def add(self, digest: str, repository: str, principal: str, reason: str) -> None:
-        """Note one down; quick, and never fails a request."""
+    def refused(self, digest: str, repository: str, principal: str, reason: str) -> None:
+        """Note a refused pull."""
+        ...
+
+    def pulled(self, repository: str, digest: str) -> None:
+        """Count an answered pull of a manifest."""
         ...
 
 
-def pull_app(serving: Serving, authenticator: Authenticator, refusals: Refusals) -> Starlette:
+def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> Starlette:
     """The ASGI application that serves `LADING_PULL_ADDR`."""
-    endpoint = _PullEndpoint(serving, authenticator, refusals)
+    endpoint = _PullEndpoint(serving, authenticator, notes)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
@@ -45,11 +49,11 @@ def pull_app(serving: Serving, authenticator: Authenticator, refusals: Refusals)
 
 
 class _PullEndpoint:
-    def __init__(self, serving: Serving, authenticator: Authenticator, refusals: Refusals) -> None:
+    def __init__(self, serving: Serving, authenticator: Authenticator, notes: Notes) -> None:
         self._serving = serving
         self._reading = serving.reading
         self._authenticator = authenticator
-        self._refusals = refusals
+        self._notes = notes
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
@@ -69,15 +73,16 @@ class _PullEndpoint:
         name = request.path_params["name"]
         stored = await run_in_threadpool(self._reading.resolve, name, request.path_params["reference"])
         await self._check(self._serving.check_manifest, name, stored.digest, visitor)
-        opener = partial(self._reading.open_blob, stored.digest)
-        return content_response(request, opener, stored.digest, stored.media_type, stored.size)
+        opener, file = partial(self._reading.open_blob, stored.digest), self._reading.blob_file(stored.digest)
+        counted = partial(self._notes.pulled, name, str(stored.digest))
+        return Served(opener, stored.digest, stored.media_type, stored.size, path=file, sent=counted)
 
     async def blob(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         size = await run_in_threadpool(self._reading.blob_size, name, digest)
         await self._check(self._serving.check_blob, name, digest, visitor)
-        opener = partial(self._reading.open_blob, digest)
-        return content_response(request, opener, digest, "application/octet-stream", size)
+        opener, file = partial(self._reading.open_blob, digest), self._reading.blob_file(digest)
+        return Served(opener, digest, "application/octet-stream", size, path=file)
 
     async def tags(self, request: Request, _visitor: Visitor) -> Response:
         return await tags_response(request, self._reading)
@@ -91,5 +96,5 @@ class _PullEndpoint:
         try:
             await run_in_threadpool(check, name, digest)
         except Denied as denied:
-            await run_in_threadpool(self._refusals.add, str(digest), name, visitor.principal, denied.what)
+            await run_in_threadpool(self._notes.refused, str(digest), name, visitor.principal, denied.what)
             raise

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import http
-from lading.entrypoints.registry.content import content_response
+from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
@@ -199,8 +199,8 @@ class _PushEndpoint:
     async def blob(self, request: Request, _visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         size = await run_in_threadpool(self.registry.relied_on, name, digest)
-        opener = partial(self.registry.open_blob, digest)
-        return content_response(request, opener, digest, "application/octet-stream", size)
+        opener, file = partial(self.registry.open_blob, digest), self.registry.blob_file(digest)
+        return Served(opener, digest, "application/octet-stream", size, path=file)
 
     async def delete_blob(self, request: Request, _visitor: Visitor) -> Response:
         digest = Digest.parse(request.path_params["digest"])
@@ -212,8 +212,8 @@ class _PushEndpoint:
     async def manifest(self, request: Request, _visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]
         stored = await run_in_threadpool(self.registry.resolve, name, reference)
-        opener = partial(self.registry.open_blob, stored.digest)
-        return content_response(request, opener, stored.digest, stored.media_type, stored.size)
+        opener, file = partial(self.registry.open_blob, stored.digest), self.registry.blob_file(stored.digest)
+        return Served(opener, stored.digest, stored.media_type, stored.size, path=file)
 
     async def put_manifest(self, request: Request, visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any, Final
 
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 from granian.server.embed import Server
 
 from lading import settings as settings_module
@@ -22,8 +23,12 @@ PARENT_VARIABLE: Final = "LADING_SUPERVISOR_PID"
 _BACKLOG: Final = 1024
 
 
-async def serve(app: Any, address: Address) -> None:
-    """Serve an ASGI application on `address` until SIGTERM or SIGINT; requests under way are finished."""
+async def serve(app: Any, address: Address, tls: tuple[Path, Path] | None = None) -> None:
+    """Serve an ASGI application on `address` until SIGTERM or SIGINT; requests under way are finished.
+
+    Args:
+        tls: certificate chain and private key in PEM files; None to serve without TLS.
+    """
     server = Server(
         app,
         address=address.host,
@@ -32,6 +37,9 @@ async def serve(app: Any, address: Address) -> None:
         backlog=_BACKLOG,
         log_enabled=False,
         websockets=False,
+        ssl_cert=tls[0] if tls else None,
+        ssl_key=tls[1] if tls else None,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,19 +48,28 @@ async def serve(app: Any, address: Address) -> None:
 
 
 def _push(settings: Settings) -> None:
+    from lading.entrypoints.registry.hot import HotAnswers
     from lading.entrypoints.registry.push import push_app
     from lading.wiring import Wiring
+    from lading.wiring.pulling import freshness
 
     wiring = Wiring(settings)
-    asyncio.run(serve(push_app(wiring.registry, wiring.authenticator), settings.push_addr))
+    fresh = freshness(wiring.database)
+    app = HotAnswers(push_app(wiring.registry, wiring.authenticator), fresh)
+    asyncio.run(serve(app, settings.push_addr, settings.tls))
 
 
 def _pull(settings: Settings) -> None:
+    from lading.entrypoints.registry.hot import HotAnswers
     from lading.entrypoints.registry.pull import pull_app
     from lading.wiring.pulling import PullWiring
 
     parts = PullWiring(settings)
-    asyncio.run(serve(pull_app(parts.serving, parts.authenticator, parts.refusals), settings.pull_addr))
+    app = HotAnswers(pull_app(parts.serving, parts.authenticator, parts.notes), parts.freshness)
+    try:
+        asyncio.run(serve(app, settings.pull_addr, settings.tls))
+    finally:
+        parts.notes.close()
 
 
 def _api(settings: Settings) -> None:

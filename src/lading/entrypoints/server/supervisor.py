@@ -12,6 +12,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -185,7 +186,8 @@ class Supervisor:
             return ready.exists
         address: Address = getattr(self._settings, f"{role}_addr")
         path = "/api/v1/health" if role == "api" else "/v2/"
-        return lambda: _answers(address, path)
+        with_tls = role != "api" and self._settings.tls is not None
+        return lambda: _answers(address, path, with_tls=with_tls)
 
     def _stop_all(self) -> None:
         # The worker last: what the endpoints took in can still be written down.
@@ -201,8 +203,14 @@ class Supervisor:
                 child.process.wait()
 
 
-def _answers(address: Address, path: str) -> bool:
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
+def _answers(address: Address, path: str, *, with_tls: bool) -> bool:
+    connection: http.client.HTTPConnection
+    if with_tls:
+        # Whether it answers is asked, not who it is: the certificate is for the name that clients use.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(address.host, address.port, timeout=1, context=context)
+    else:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
     with contextlib.closing(connection):
         try:
             connection.request("GET", path)

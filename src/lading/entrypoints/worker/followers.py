@@ -15,7 +15,7 @@ from lading.kernel.errors import Conflict, LadingError
 from lading.lifecycle.telling import Untold
 from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
-from lading.supply_chain.registry.refusals import take_in
+from lading.supply_chain.registry.taking_in import take_in
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)

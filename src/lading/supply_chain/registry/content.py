@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, Protocol
 
 from lading.kernel.digest import Digest
@@ -9,7 +10,7 @@ from lading.supply_chain.registry.errors import BlobUnknown
 
 
 class Content(Protocol):
-    """Finished content. Both methods may be called from any thread; `StorageFailed` is raised when storage fails."""
+    """Finished content. All methods may be called from any thread; `StorageFailed` is raised when storage fails."""
 
     def size(self, digest: Digest) -> int | None:
         """The size in bytes, or None when the blob is not there."""
@@ -20,6 +21,10 @@ class Content(Protocol):
 
         Reading the stream raises StorageFailed when storage fails under way. A start beyond the end gives no bytes.
         """
+        ...
+
+    def file(self, digest: Digest) -> Path | None:
+        """The file that holds the blob if it is there; None where blobs are no files."""
         ...
 
 

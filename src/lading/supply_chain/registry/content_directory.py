@@ -20,6 +20,9 @@ class DirectoryContent:
         """The file that holds, or would hold, a blob."""
         return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
 
+    def file(self, digest: Digest) -> Path | None:
+        return self.path(digest)
+
     def size(self, digest: Digest) -> int | None:
         try:
             return self.path(digest).stat().st_size

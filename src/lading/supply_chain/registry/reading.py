@@ -5,6 +5,7 @@ A test holds that this module, and what it imports, reaches nothing that writes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import msgspec
@@ -110,6 +111,10 @@ class Reading:
     def open_blob(self, digest: Digest, start: int = 0) -> IO[bytes]:
         """The content of a blob from byte `start`; raises BlobUnknown."""
         return self._content.open(digest, start)
+
+    def blob_file(self, digest: Digest) -> Path | None:
+        """The file that holds a blob if it is there; None where blobs are no files."""
+        return self._content.file(digest)
 
     def tags(self, repository: str, *, limit: int | None = None, after: str = "") -> list[str]:
         """Tags in lexical order, at most `limit` of those beyond `after`; raises NameUnknown."""

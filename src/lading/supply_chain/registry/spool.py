@@ -1,8 +1,8 @@
-"""Refused pulls on their way to the ledger: the appending side.
+"""What the pull endpoint has to say, on its way to the database: the appending side.
 
-The pull endpoint cannot write facts, so it appends lines to a file, and the worker takes them in (`refusals.take_in`).
-Each process has files of its own and holds a shared lock on the one it appends to: the worker knows from the lock that
-nothing more will come, and removes the file.
+The pull endpoint cannot write, so it appends lines to files, and the worker takes them in (`taking_in`). Each process
+has files of its own and holds a shared lock on the one it appends to: the worker knows from the lock that nothing more
+will come, and removes the file.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import fcntl
 import logging
 import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.ids import new_id
 
 MOST_BYTES: Final = 16 << 20
 MOST_FILE_BYTES: Final = 1 << 20
-PATTERN: Final = "refused-pulls-*.jsonl"
+REFUSALS: Final = "refused-pulls"
+PULLS: Final = "answered-pulls"
+PULLS_WAIT: Final = timedelta(seconds=2)
 _MOST_TEXT: Final = 500
 _log: Final = logging.getLogger(__name__)
 
@@ -34,23 +38,34 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class RefusalSpool:
-    """Appends refusals. Beyond 16 MiB that nobody took in, further ones are dropped, and the log says so."""
+class PullCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a manifest was pulled since the last line about it, and when last."""
 
-    def __init__(self, directory: Path) -> None:
+    digest: str
+    repository: str
+    times: int
+    last: str
+
+
+class Spool:
+    """Appends lines to files. Beyond 16 MiB that nobody took in, further ones are dropped, and the log says so."""
+
+    def __init__(self, directory: Path, name: str) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
+        self._name = name
         self._lock = threading.Lock()
         self._descriptor: int | None = None
 
-    def add(self, digest: str, repository: str, principal: str, reason: str) -> None:
-        """Append one refusal; it survives the process. Never raises: the pull stays refused when the disk is full."""
-        refusal = Refusal(digest=digest, repository=repository, principal=principal, reason=reason[:_MOST_TEXT])
+    def append(self, *items: msgspec.Struct) -> None:
+        """Append a line for each; they survive the process. Never raises: a full disk must not fail a request."""
         try:
             with self._lock:
-                self._append(msgspec.json.encode(refusal) + b"\n")
+                self._append(b"".join(msgspec.json.encode(item) + b"\n" for item in items))
         except OSError as error:
-            _log.error("a refused pull could not be noted", extra={"digest": digest, "error": str(error)})
+            _log.error(
+                "what the pull endpoint saw could not be noted", extra={"spool": self._name, "error": str(error)}
+            )
 
     def close(self) -> None:
         """Let go of the file, so that the worker can remove it."""
@@ -59,24 +74,80 @@ class RefusalSpool:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
         if self._descriptor is None or os.fstat(self._descriptor).st_size >= MOST_FILE_BYTES:
-            if sum(path.stat().st_size for path in self._directory.glob(PATTERN)) >= MOST_BYTES:
-                _log.error("refused pulls are not taken in and no longer noted", extra={"spool": str(self._directory)})
+            if sum(path.stat().st_size for path in self._directory.glob(pattern(self._name))) >= MOST_BYTES:
+                _log.error("nobody takes in what the pull endpoint saw", extra={"spool": self._name})
                 return
             self._turn()
         assert self._descriptor is not None
-        os.write(self._descriptor, line)
+        os.write(self._descriptor, lines)
 
     def _turn(self) -> None:
         """Go on in a new file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        path = self._directory / f"refused-pulls-{new_id()}.jsonl"
+        path = self._directory / f"{self._name}-{new_id()}.jsonl"
         # Locked under a name that the worker does not look at, so that it never takes a new file for an abandoned one.
         hidden = path.with_suffix(".new")
         descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         hidden.rename(path)
         self._descriptor = descriptor
+
+
+class PullNotes:
+    """What the pull endpoint notes down: refusals at once, answered pulls added up and every two seconds.
+
+    A process that is killed loses the counts of its last two seconds, and no refusal.
+    """
+
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+        self._refusals = Spool(directory, REFUSALS)
+        self._pulls = Spool(directory, PULLS)
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str], int] = {}
+        self._timer: threading.Timer | None = None
+
+    def refused(self, digest: str, repository: str, principal: str, reason: str) -> None:
+        """Note a refused pull."""
+        text = reason[:_MOST_TEXT]
+        self._refusals.append(Refusal(digest=digest, repository=repository, principal=principal, reason=text))
+
+    def pulled(self, repository: str, digest: str) -> None:
+        """Count an answered pull of a manifest."""
+        with self._lock:
+            self._counts[repository, digest] = self._counts.get((repository, digest), 0) + 1
+            if self._timer is None:
+                self._timer = threading.Timer(PULLS_WAIT.total_seconds(), self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def flush(self) -> None:
+        """Write down what was counted."""
+        with self._lock:
+            counts, self._counts, self._timer = self._counts, {}, None
+        now = timestamp(self._clock.now())
+        lines = [
+            PullCount(digest=digest, repository=repository, times=times, last=now)
+            for (repository, digest), times in counts.items()
+        ]
+        if lines:
+            self._pulls.append(*lines)
+
+    def close(self) -> None:
+        """Write down what was counted, and let go of the files."""
+        with self._lock:
+            timer = self._timer
+        if timer is not None:
+            timer.cancel()
+        self.flush()
+        self._refusals.close()
+        self._pulls.close()
+
+
+def pattern(name: str) -> str:
+    """What the files of a spool are called."""
+    return f"{name}-*.jsonl"

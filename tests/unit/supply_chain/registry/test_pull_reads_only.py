@@ -9,7 +9,7 @@ WRITERS = {
     "lading.facts",
     "lading.entrypoints.registry.push",
     "lading.supply_chain.registry.blobs",
-    "lading.supply_chain.registry.refusals",
+    "lading.supply_chain.registry.taking_in",
     "lading.supply_chain.registry.registry",
     "lading.supply_chain.registry.sql.writing",
     "lading.supply_chain.registry.states",

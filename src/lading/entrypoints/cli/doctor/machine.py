@@ -96,10 +96,12 @@ def check_ports(settings: Settings, server_runs: bool) -> CheckResult:
 
 def check_exposure(settings: Settings) -> CheckResult:
     """Whether an endpoint without TLS can be reached from elsewhere."""
-    names = {"push": settings.push_addr, "pull": settings.pull_addr, "API": settings.api_addr}
+    names = {"API": settings.api_addr}
+    if settings.tls is None:
+        names = {"push": settings.push_addr, "pull": settings.pull_addr} | names
     open_ones = [f"{name} {address}" for name, address in names.items() if not address.is_loopback]
     if open_ones:
-        mend = "Put a proxy with TLS in front, or listen on 127.0.0.1."
+        mend = "Set LADING_TLS_CERT and LADING_TLS_KEY, put a proxy with TLS in front, or listen on 127.0.0.1."
         return warn("exposure", f"{', '.join(open_ones)} without TLS", mend)
     return ok("exposure", "only this machine can connect")
 

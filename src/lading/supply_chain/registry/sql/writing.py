@@ -16,6 +16,7 @@ from lading.supply_chain.registry.sql.tables import (
     manifests,
     namespaces,
     parts,
+    pulls,
     repositories,
     spool_cursors,
     states,
@@ -139,6 +140,13 @@ def save_state(tx: Transaction, digest: str, values: Mapping[str, Any]) -> None:
     """Keep the state of an image."""
     if tx.execute(sa.update(states).where(states.c.digest == digest).values(**values)).rowcount == 0:
         tx.execute(sa.insert(states).values(digest=digest, **values))
+
+
+def add_pulls(tx: Transaction, repository: str, digest: str, times: int, last: str) -> None:
+    """Count pulls of a manifest."""
+    here = (pulls.c.repository == repository) & (pulls.c.digest == digest)
+    if tx.execute(sa.update(pulls).where(here).values(times=pulls.c.times + times, last=last)).rowcount == 0:
+        tx.execute(sa.insert(pulls).values(repository=repository, digest=digest, times=times, last=last))
 
 
 def cursors(tx: Transaction) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Refused pulls reach the ledger, each once."""
+"""Refused pulls reach the ledger, and answered ones are counted, each once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import PullRefused
 from lading.kernel.digest import Digest
 from lading.state import Database
 from lading.supply_chain.registry import spool as spool_module
-from lading.supply_chain.registry.refusals import take_in
-from lading.supply_chain.registry.spool import PATTERN, RefusalSpool
+from lading.supply_chain.registry.spool import REFUSALS, PullNotes, pattern
+from lading.supply_chain.registry.sql.tables import pulls
+from lading.supply_chain.registry.taking_in import take_in
 
 DIGEST = str(Digest.of(b"image"))
 
@@ -25,12 +27,12 @@ def reasons(database: Database, ledger: Ledger) -> list[str]:
 
 
 def test_each_refusal_becomes_one_fact(tmp_path: Path, each_database: Database, ledger: Ledger) -> None:
-    spool = RefusalSpool(tmp_path)
-    spool.add(DIGEST, "shop/web", "robot:a", "one")
+    spool = PullNotes(tmp_path)
+    spool.refused(DIGEST, "shop/web", "robot:a", "one")
     assert take_in(tmp_path, each_database, ledger) == 1
     assert take_in(tmp_path, each_database, ledger) == 0
-    spool.add(DIGEST, "shop/web", "robot:a", "two")
-    RefusalSpool(tmp_path).add(DIGEST, "shop/web", "robot:b", "three")
+    spool.refused(DIGEST, "shop/web", "robot:a", "two")
+    PullNotes(tmp_path).refused(DIGEST, "shop/web", "robot:b", "three")
     assert take_in(tmp_path, each_database, ledger) == 2
     assert sorted(reasons(each_database, ledger)) == ["one", "three", "two"]
 
@@ -38,11 +40,11 @@ def test_each_refusal_becomes_one_fact(tmp_path: Path, each_database: Database, 
 def test_a_file_goes_when_its_process_is_done_and_all_was_taken(
     tmp_path: Path, database: Database, ledger: Ledger
 ) -> None:
-    spool = RefusalSpool(tmp_path)
-    spool.add(DIGEST, "shop/web", "robot:a", "one")
+    spool = PullNotes(tmp_path)
+    spool.refused(DIGEST, "shop/web", "robot:a", "one")
     take_in(tmp_path, database, ledger)
-    assert len(list(tmp_path.glob(PATTERN))) == 1
-    spool.add(DIGEST, "shop/web", "robot:a", "two")
+    assert len(list(tmp_path.glob(pattern(REFUSALS)))) == 1
+    spool.refused(DIGEST, "shop/web", "robot:a", "two")
     spool.close()
     assert take_in(tmp_path, database, ledger) == 1
     assert list(tmp_path.iterdir()) == []
@@ -63,19 +65,37 @@ def test_the_spool_is_bounded_and_goes_on_when_it_was_taken_in(
 ) -> None:
     monkeypatch.setattr(spool_module, "MOST_BYTES", 4_000)
     monkeypatch.setattr(spool_module, "MOST_FILE_BYTES", 1_000)
-    spool = RefusalSpool(tmp_path)
+    spool = PullNotes(tmp_path)
     for number in range(100):
-        spool.add(DIGEST, "shop/web", "robot:a", str(number))
+        spool.refused(DIGEST, "shop/web", "robot:a", str(number))
     assert 0 < sum(path.stat().st_size for path in tmp_path.iterdir()) < 6_000
     taken = take_in(tmp_path, database, ledger)
     assert 0 < taken < 100
-    spool.add(DIGEST, "shop/web", "robot:a", "afterwards")
+    spool.refused(DIGEST, "shop/web", "robot:a", "afterwards")
     take_in(tmp_path, database, ledger)
     assert reasons(database, ledger)[-1] == "afterwards"
 
 
 def test_a_spool_that_cannot_be_written_fails_no_pull(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    spool = RefusalSpool(tmp_path / "spool")
+    spool = PullNotes(tmp_path / "spool")
     (tmp_path / "spool").rmdir()
-    spool.add(DIGEST, "shop/web", "robot:a", "one")
+    spool.refused(DIGEST, "shop/web", "robot:a", "one")
     assert "could not be noted" in caplog.text
+
+
+def test_answered_pulls_are_added_up(tmp_path: Path, each_database: Database, ledger: Ledger) -> None:
+    spooled = tmp_path / "spool"
+    notes = PullNotes(spooled)
+    for _ in range(3):
+        notes.pulled("shop/web", DIGEST)
+    notes.flush()
+    take_in(spooled, each_database, ledger)
+    notes.pulled("shop/web", DIGEST)
+    notes.pulled("shop/mail", DIGEST)
+    notes.close()
+    take_in(spooled, each_database, ledger)
+    take_in(spooled, each_database, ledger)
+    with each_database.read() as tx:
+        rows = {row.repository: row.times for row in tx.execute(sa.select(pulls))}
+    assert rows == {"shop/web": 4, "shop/mail": 1}
+    assert list(spooled.iterdir()) == []

@@ -1,0 +1,117 @@
+"""What the pull endpoint has to say, on its way to the database: the worker's side.
+
+Each refusal becomes one fact and each count is added once: how far a file was read is kept in the transaction that
+keeps what was read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from lading.facts import Ledger
+from lading.facts.kinds.supply_chain import PullRefused
+from lading.kernel.digest import Digest
+from lading.kernel.errors import InvalidInput
+from lading.state import Database, Transaction
+from lading.supply_chain.registry.spool import PULLS, REFUSALS, PullCount, Refusal, pattern
+from lading.supply_chain.registry.sql import writing as sql
+
+_BATCH: Final = 1 << 20
+_ACTOR: Final = "system:pull"
+_log: Final = logging.getLogger(__name__)
+_refusal: Final = msgspec.json.Decoder(Refusal)
+_count: Final = msgspec.json.Decoder(PullCount)
+
+Keep = Callable[[Transaction, Sequence[bytes]], int]
+
+
+def take_in(directory: Path, database: Database, ledger: Ledger) -> int:
+    """Keep what was spooled since the last call; returns how many refusals became facts.
+
+    Files that nobody appends to any more are removed once all of their lines are kept.
+    """
+
+    def refused(tx: Transaction, lines: Sequence[bytes]) -> int:
+        facts = [fact for line in lines if (fact := _fact(line)) is not None]
+        ledger.append(tx, facts, actor=_ACTOR)
+        return len(facts)
+
+    _take(directory, PULLS, database, ledger, _pulled)
+    return _take(directory, REFUSALS, database, ledger, refused)
+
+
+def _take(directory: Path, name: str, database: Database, ledger: Ledger, keep: Keep) -> int:
+    taken = 0
+    paths = {path.name: path for path in sorted(directory.glob(pattern(name)))}
+    if not paths:
+        return 0
+    with database.read() as tx:
+        cursors = {file: offset for file, offset in sql.cursors(tx).items() if file.startswith(name)}
+    for file, path in paths.items():
+        with path.open("rb") as handle:
+            abandoned = _is_abandoned(handle)
+            taken += _take_file(handle, file, cursors.get(file, 0), database, ledger, keep)
+            if abandoned:
+                path.unlink()
+    if gone := [file for file in cursors if file not in paths]:
+        with database.write() as tx:
+            sql.drop_cursors(tx, gone)
+    return taken
+
+
+def _take_file(handle: IO[bytes], file: str, offset: int, database: Database, ledger: Ledger, keep: Keep) -> int:
+    """Take the complete lines beyond `offset`; returns how many were kept."""
+    count = 0
+    handle.seek(offset)
+    while chunk := handle.read(_BATCH):
+        complete = chunk[: chunk.rfind(b"\n") + 1]
+        if not complete:
+            break
+        with database.write() as tx:
+            ledger.head(tx, for_update=True)
+            if sql.cursors(tx).get(file, 0) != offset:
+                break  # another worker takes the file in
+            offset += len(complete)
+            sql.save_cursor(tx, file, offset)
+            count += keep(tx, complete.splitlines())
+        handle.seek(offset)
+    return count
+
+
+def _pulled(tx: Transaction, lines: Sequence[bytes]) -> int:
+    counted = 0
+    for line in lines:
+        try:
+            count = _count.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            _log.warning("a spooled count is not readable", extra={"line": repr(line[:200])})
+            continue
+        sql.add_pulls(tx, count.repository, count.digest, count.times, count.last)
+        counted += 1
+    return counted
+
+
+def _fact(line: bytes) -> PullRefused | None:
+    """The fact of a line; a line that was torn by a full disk is noted in the log and passed over."""
+    try:
+        refusal = _refusal.decode(line)
+        Digest.parse(refusal.digest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, InvalidInput):
+        _log.warning("a spooled refusal is not readable", extra={"line": repr(line[:200])})
+        return None
+    return PullRefused(**msgspec.structs.asdict(refusal))
+
+
+def _is_abandoned(handle: IO[bytes]) -> bool:
+    """Whether the process that appended to the file has let go of it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
