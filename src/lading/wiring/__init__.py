@@ -49,6 +49,7 @@ from lading.runtime_security.sense.states import SensorStates
 from lading.runtime_security.sense.watch import DriftWatch
 from lading.settings import Settings
 from lading.state import Database
+from lading.state.sealing import Sealer, open_sealer
 from lading.strategy.evidence.follower import EvidenceFollower
 from lading.supply_chain.advisories.bundled import load_snapshot
 from lading.supply_chain.advisories.feeds import Advisories
@@ -115,6 +116,10 @@ class Wiring:
     @cached_property
     def key(self) -> PrivateKey:
         return open_local_key(self.settings.data / "keys")
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        return open_sealer(self.settings.data / "keys")
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
