@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -36,33 +37,70 @@ def _unprivileged() -> dict[str, int]:
     return {}
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Path]:
-    """The directory of the server's socket."""
+class PostgresServer:
+    """A server in a directory of its own, to be stopped and started again."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        account = _unprivileged()
+        self.home = Path(tempfile.mkdtemp(prefix="lading-pg-"))
+        if account:
+            os.chown(self.home, account["user"], account["group"])
+        self._extra: dict[str, Any] = {**account, "extra_groups": []} if account else {}
+        data = self.home / "data"
+        self._run(binaries / "initdb", "-D", data, "-U", "lading", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self._control = [binaries / "pg_ctl", "-D", data, "-l", self.home / "log", "-w"]
+        self.start()
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -k {self.home} -c fsync=off -c max_connections=200"
+        self._run(*self._control, "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `fast` ends sessions in order, `immediate` is a crash."""
+        self._run(*self._control, "-m", mode, "stop")
+
+    def remove(self) -> None:
+        shutil.rmtree(self.home)
+
+    def url(self, name: str) -> str:
+        return f"postgresql://lading@/{name}?host={self.home}"
+
+    def create(self, name: str) -> None:
+        with psycopg.connect(host=str(self.home), user="lading", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+
+    def _run(self, *command: object) -> None:
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        subprocess.run(
+            [str(part) for part in command], check=True, capture_output=True, env=environment, cwd=self.home,
+            **self._extra,
+        )  # fmt: skip
+
+
+def _own() -> PostgresServer:
     binaries = _binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL server binaries; scripts/install_test_tools.sh installs them")
-    account = _unprivileged()
-    home = Path(tempfile.mkdtemp(prefix="lading-pg-"))
-    if account:
-        os.chown(home, account["user"], account["group"])
-    data = home / "data"
-    extra = {**account, "extra_groups": []} if account else {}
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "lading", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True, capture_output=True, env=environment, cwd=home, **extra,
-    )  # fmt: skip
-    control = [binaries / "pg_ctl", "-D", data, "-l", home / "log", "-w"]
-    options = f"-c listen_addresses='' -k {home} -c fsync=off -c max_connections=200"
-    subprocess.run(
-        [*control, "-o", options, "start"], check=True, capture_output=True, env=environment, cwd=home, **extra
-    )
-    yield home
-    subprocess.run(
-        [*control, "-m", "immediate", "stop"], check=True, capture_output=True, env=environment, cwd=home, **extra
-    )
-    shutil.rmtree(home)
+    return PostgresServer(binaries)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """The directory of the server's socket."""
+    server = _own()
+    yield server.home
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that a module may stop and start as it likes."""
+    server = _own()
+    yield server
+    server.stop()
+    server.remove()
 
 
 @pytest.fixture

@@ -74,6 +74,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+ROLES: Final = ("push", "pull", "api", "worker")
+
+
+def _roles(text: str) -> tuple[str, ...]:
+    """Names of roles between commas, in the order of `ROLES`."""
+    said = {name.strip() for name in text.split(",") if name.strip()}
+    if not said or said - set(ROLES):
+        raise InvalidInput(f"{text!r} names no roles.", remedy=f"Write some of {', '.join(ROLES)}, between commas.")
+    return tuple(name for name in ROLES if name in said)
+
+
 def _setting(default: str, read: Callable[[str], Any], meaning: str) -> Any:
     return field(metadata={"default": default, "read": read, "meaning": meaning})
 
@@ -83,6 +94,9 @@ class Settings:
     """What a running Lading was told. Field `push_addr` is `LADING_PUSH_ADDR` in the environment."""
 
     data: Path = _setting("/var/lib/lading", _path, "Directory that holds everything Lading keeps.")
+    roles: tuple[str, ...] = _setting(
+        "push,pull,api,worker", _roles, "What this host runs; several hosts share a PostgreSQL and an object store."
+    )
     push_addr: Address = _setting("127.0.0.1:5000", Address.parse, "Push endpoint (authenticated read and write).")
     pull_addr: Address = _setting("127.0.0.1:5001", Address.parse, "Pull endpoint (read-only, approved content only).")
     api_addr: Address = _setting("127.0.0.1:8080", Address.parse, "Management API and web console.")

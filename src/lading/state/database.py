@@ -25,6 +25,14 @@ Transaction = sa.Connection
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _KINDS: Final = ("sqlite://", "postgresql+psycopg://")
+# A server or network that died is noticed within seconds, not when the kernel gives up after a quarter of an hour.
+_POSTGRES_PATIENCE: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 _PASSWORD: Final = re.compile(r"//([^:/@]+):[^@]*@")
 
 
@@ -147,7 +155,9 @@ class Database:
             connection.execute(f"PRAGMA {pragma}")
 
     def _postgres_engine(self) -> sa.Engine:
-        engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+        engine = sa.create_engine(
+            self.url, pool_size=8, max_overflow=32, pool_pre_ping=True, connect_args=_POSTGRES_PATIENCE
+        )
         if self.read_only:
             return engine.execution_options(postgresql_readonly=True)
         return engine

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from lading.kernel.errors import Conflict
 from lading.state.database import Database
 
+_ADVISORY_LOCK: Final = 0x1AD0
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
@@ -28,6 +29,9 @@ def upgrade(database: Database, revision: str = "head") -> None:
         Unavailable: the database does not answer.
     """
     with database.write() as connection:
+        if not database.is_sqlite:
+            # Several hosts may start at once: the second one finds everything done.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         _refuse_newer(connection, database.label)
         command.upgrade(_config(connection), revision)
 

@@ -40,6 +40,7 @@ def up(
     push_addr: Annotated[str | None, typer.Option(help="Push endpoint, HOST:PORT.")] = None,
     pull_addr: Annotated[str | None, typer.Option(help="Pull endpoint, HOST:PORT.")] = None,
     api_addr: Annotated[str | None, typer.Option(help="API and console, HOST:PORT.")] = None,
+    roles: Annotated[str | None, typer.Option(help="What to run: push, pull, api, worker, between commas.")] = None,
     database_url: Annotated[str | None, typer.Option(help="PostgreSQL instead of SQLite.")] = None,
     engine: Annotated[str | None, typer.Option(help="Docker Engine address.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the server is ready.")] = False,
@@ -51,7 +52,7 @@ def up(
     """
     flags = {
         "data": data, "push_addr": push_addr, "pull_addr": pull_addr, "api_addr": api_addr,
-        "database_url": database_url, "engine": engine,
+        "roles": roles, "database_url": database_url, "engine": engine,
     }  # fmt: skip
     settings = settings_module.load(flags)
     environment = server_environment(settings)
@@ -164,8 +165,15 @@ def server_environment(settings: Settings) -> dict[str, str]:
     said = {}
     for row in settings_module.documented():
         value = getattr(settings, row.name)
-        said[row.variable] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        said[row.variable] = _said(value)
     return {**os.environ, **said}
+
+
+def _said(value: object) -> str:
+    """A setting as it is written in the environment."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _say(text: str) -> None:
@@ -174,9 +182,13 @@ def _say(text: str) -> None:
 
 def _welcome(settings: Settings, token: str, seconds: float) -> None:
     err.print(f"[green]Lading is ready[/] after {seconds:.1f} s")
-    err.print(f"  console and API  {settings.api_url}")
-    err.print(f"  push             {settings.push_addr}")
-    err.print(f"  pull             {settings.pull_addr}")
+    for role, what, where in (
+        ("api", "console and API", settings.api_url),
+        ("push", "push", settings.push_addr),
+        ("pull", "pull", settings.pull_addr),
+    ):
+        if role in settings.roles:
+            err.print(f"  {what:<16} {where}")
     if token:
         err.print("\nThe first admin token, shown once; keep it with `lading login`:")
         out.print(token)

@@ -48,10 +48,13 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     migrate.upgrade(database)
     database.close()
     wiring = Wiring(settings)
-    _readable(wiring)
-    token = wiring.identity.first_admin(settings.admin_token_file) or ""
-    wiring.load_first_knowledge(say)
-    engine = ready_engine(settings, say)
+    token = engine = ""
+    if {"api", "worker"} & set(settings.roles):
+        _readable(wiring)
+        token = wiring.identity.first_admin(settings.admin_token_file) or ""
+    if "worker" in settings.roles:
+        wiring.load_first_knowledge(say)
+        engine = ready_engine(settings, say)
     running = settings.data / "run" / "running"
     started = ServerStarted(version=wiring.version, clean=not running.exists(), host=platform.node())
     with wiring.database.write() as tx:

@@ -1,4 +1,4 @@
-"""One role of the server as a process: `python -m lading.entrypoints.server.role push|pull|api|worker`."""
+"""One role of the server as a process: `python -m lading.entrypoints.server.role push|pull|api|worker|intake`."""
 
 from __future__ import annotations
 
@@ -83,14 +83,37 @@ def _worker(settings: Settings) -> None:
     from lading.entrypoints.worker.worker import Worker
     from lading.wiring import Wiring
 
+    Worker(Wiring(settings)).run(_until_told())
+
+
+def _intake(settings: Settings) -> None:
+    from lading.entrypoints.worker.intake import Intake
+    from lading.entrypoints.worker.threads import Threads
+    from lading.wiring import Wiring
+
+    stop = _until_told()
+    threads = Threads(stop)
+    threads.start("intake", Intake(Wiring(settings)).run)
+    stop.wait()
+    threads.join()
+
+
+def _until_told() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    Worker(Wiring(settings)).run(stop)
+    return stop
 
 
 # Roles import what they need when they run: the pull endpoint never loads code that writes.
-ROLES: Final = {"push": _push, "pull": _pull, "api": _api, "worker": _worker}
+ROLES: Final = {"push": _push, "pull": _pull, "api": _api, "worker": _worker, "intake": _intake}
+
+
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """What runs on this host, in the order of starting: a worker takes notes in itself, other hosts need an intake."""
+    alone = "pull" in settings.roles and "worker" not in settings.roles
+    return settings.roles + (("intake",) if alone else ())
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from lading import settings as settings_module
-from lading.entrypoints.server.role import PARENT_VARIABLE, ROLES
+from lading.entrypoints.server.role import PARENT_VARIABLE, roles_of
 from lading.kernel.errors import Conflict, Unavailable
 from lading.settings import Address, Settings
 
@@ -94,7 +94,7 @@ def running_pid(settings: Settings) -> int | None:
 
 def check_ports(settings: Settings) -> None:
     """Raises Conflict naming the first address that somebody else listens on."""
-    for name in ("push_addr", "pull_addr", "api_addr"):
+    for name in (f"{role}_addr" for role in ("push", "pull", "api") if role in settings.roles):
         address: Address = getattr(settings, name)
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -126,7 +126,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stop.set())
         try:
-            for role in ROLES:
+            for role in roles_of(self._settings):
                 self._start(role, [])
             self._wait_until_ready()
             when_ready()
@@ -180,6 +180,8 @@ class Supervisor:
                 return
 
     def _probe(self, role: str) -> Callable[[], bool]:
+        if role == "intake":
+            return lambda: True
         if role == "worker":
             ready = self._settings.data / "run" / "worker.ready"
             ready.unlink(missing_ok=True)
@@ -191,7 +193,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         # The worker last: what the endpoints took in can still be written down.
-        for role in ("push", "pull", "api", "worker"):
+        for role in ("push", "pull", "api", "worker", "intake"):
             child = self._children.get(role)
             if child is None or child.process.poll() is not None:
                 continue

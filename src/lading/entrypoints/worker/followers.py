@@ -15,7 +15,6 @@ from lading.kernel.errors import Conflict, LadingError
 from lading.lifecycle.telling import Untold
 from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
-from lading.supply_chain.registry.taking_in import take_in
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
@@ -78,7 +77,6 @@ class Followers:
             for follower in self._followers:
                 follow(self._wiring.database, self._wiring.ledger, follower)
             self._admit()
-            take_in(self._wiring.spool, self._wiring.database, self._wiring.ledger)
             self._now_and_then()
 
     def _note_unjudged(self) -> None:

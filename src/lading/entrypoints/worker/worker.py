@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from typing import Final
 
 from lading.entrypoints.worker.followers import Followers
+from lading.entrypoints.worker.intake import Intake
 from lading.entrypoints.worker.jobs import JobRunner
+from lading.entrypoints.worker.threads import Threads
 from lading.facts.kinds.orchestration import EngineConnected
 from lading.kernel.errors import LadingError
 from lading.orchestration.engines.docker.detect import ask
@@ -16,53 +17,51 @@ from lading.orchestration.engines.docker.private import PrivateEngine
 from lading.orchestration.engines.engine import EngineEvent
 from lading.orchestration.rollout.watcher import EngineWatcher
 from lading.runtime_security.sense.watch import DriftWatch
+from lading.state.leadership import Leadership
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
-_RETRY_SECONDS: Final = 5.0
 _JOBS_AT_ONCE: Final = 2
 _RECONCILE_SECONDS: Final = 60.0
 
 
 class Worker:
-    """The threads of the worker process."""
+    """The threads of the worker process. Of several workers on one database one leads and does the work; the others
+    take in what their own hosts noted down, and stand by."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._threads: list[threading.Thread] = []
         self._senses: DriftWatch | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Work until told to stop."""
-        self._start("followers", Followers(self._wiring).run, stop)
+        """Work until told to stop; raises Unavailable when the lead was lost and something would not end."""
+        run = self._wiring.settings.data / "run"
+        always = Threads(stop)
+        always.start("intake", Intake(self._wiring).run)
+        (run / "worker.ready").touch()
+        try:
+            Leadership(self._wiring.database, run, "worker").lead(stop, self._lead)
+        finally:
+            always.join()
+
+    def _lead(self, over: threading.Event) -> None:
+        """Everything that only one worker may do."""
+        threads = Threads(over)
         runner = JobRunner(self._wiring)
+        threads.start("followers", Followers(self._wiring).run)
+        threads.start("take-over", lambda _over: self._take_over(runner, threads))
+        if self._wiring.settings.engine:
+            threads.start("engine", lambda over: self._with_engine(over, threads))
+        over.wait()
+        while not threads.join():
+            _log.warning("parts of the worker are still ending")
+
+    def _take_over(self, runner: JobRunner, threads: Threads) -> None:
         runner.take_over()
         for number in range(_JOBS_AT_ONCE):
-            self._start(f"jobs-{number}", runner.run, stop)
-        if self._wiring.settings.engine:
-            self._start("engine", self._with_engine, stop)
-        (self._wiring.settings.data / "run" / "worker.ready").touch()
-        stop.wait()
-        for thread in self._threads:
-            thread.join(15)
+            threads.start(f"jobs-{number}", runner.run)
 
-    def _start(self, name: str, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
-        def guarded() -> None:
-            while not stop.is_set():
-                try:
-                    work(stop)
-                    return
-                except LadingError as error:
-                    _log.warning("part of the worker stopped", extra={"part": name, "error": str(error)})
-                except Exception:  # noqa: BLE001 - one part of the worker must not end the others
-                    _log.exception("part of the worker failed", extra={"part": name})
-                stop.wait(_RETRY_SECONDS)
-
-        thread = threading.Thread(target=guarded, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
-
-    def _with_engine(self, stop: threading.Event) -> None:
+    def _with_engine(self, stop: threading.Event, threads: Threads) -> None:
         """Collect, sense and watch while the engine is there; an engine that goes away is waited for."""
         wiring = self._wiring
         self._connected()
@@ -70,7 +69,7 @@ class Worker:
         self._senses = senses
         collector.start()
         senses.start()
-        self._start("reconcile", self._reconcile, stop)
+        threads.start("reconcile", self._reconcile)
         listeners = [wiring.deployments.on_event, self._listen]
         watcher = EngineWatcher(wiring.engine, wiring.database, wiring.ledger, listeners, wiring.clock)
         try:

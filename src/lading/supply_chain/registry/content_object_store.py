@@ -6,6 +6,7 @@ An object appears in the store at once and whole, so no partial blob is ever vis
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,11 +24,9 @@ from lading.supply_chain.registry.errors import StorageFailed
 
 # An object is read a few mebibytes a request: none lasts long however slow the client is, and each is tried again.
 _RANGE: Final = 4 << 20
-_QUICK: Final[dict[str, Any]] = {
-    # A store that is down must become a 503 before the client gives up.
-    "retry_config": {"max_retries": 4, "retry_timeout": timedelta(seconds=15)},
-    "client_options": {"connect_timeout": "3s", "timeout": "60s"},
-}
+# A store that is down must become a 503 before the client gives up. The variables of the same names win.
+_PATIENCE: Final = {"connect_timeout": "3s", "timeout": "60s"}
+_RETRIES: Final[dict[str, Any]] = {"max_retries": 4, "retry_timeout": timedelta(seconds=15)}
 
 
 class ObjectStoreContent:
@@ -40,11 +39,9 @@ class ObjectStoreContent:
 
     def __init__(self, url: str, options: dict[str, Any] | None = None) -> None:
         parts = urlsplit(url)
-        said = dict(options or {})
-        client = _QUICK["client_options"] | said.pop("client_options", {})
-        retry = said.pop("retry_config", _QUICK["retry_config"])
-        prefix = parts.path.strip("/") or None
-        self._store = S3Store(parts.netloc, prefix=prefix, client_options=client, retry_config=retry, **said)
+        patience = {name: value for name, value in _PATIENCE.items() if f"AWS_{name.upper()}" not in os.environ}
+        said: dict[str, Any] = patience | {"retry_config": _RETRIES} | (options or {})
+        self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **said)
         self._url = url
 
     def file(self, digest: Digest) -> Path | None:
@@ -92,7 +89,7 @@ def translated(url: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0][:200]
+        reason = (str(error).splitlines() or ["no reason given"])[0][:500]
         raise StorageFailed(
             f"The object store {url} failed: {reason}",
             remedy="Check LADING_BLOB_URL, the AWS_ variables and the store itself.",

@@ -59,9 +59,9 @@ def _take(directory: Path, name: str, database: Database, ledger: Ledger, keep: 
             taken += _take_file(handle, file, cursors.get(file, 0), database, ledger, keep)
             if abandoned:
                 path.unlink()
-    if gone := [file for file in cursors if file not in paths]:
-        with database.write() as tx:
-            sql.drop_cursors(tx, gone)
+                # Only cursors of files that were here: those of other hosts' files are in the same table.
+                with database.write() as tx:
+                    sql.drop_cursors(tx, [file])
     return taken
 
 
