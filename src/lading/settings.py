@@ -124,6 +124,9 @@ class Settings:
     environment: str = _setting(
         "production", str, "Where workloads run unless their file says: production or development."
     )
+    anonymous_pull: bool = _setting(
+        "false", _flag, "Let those without an account pull from repositories that are public."
+    )
     upstream: str = _setting("", str, "Public registry to mirror missing base images from; empty: none.")
     poll_seconds: float = _setting("0.25", _seconds, "How often followers look for new facts.")
     sample_seconds: float = _setting("2", _seconds, "How often CPU, memory and network of containers are sampled.")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lading.facts import Fact
 from lading.facts.kinds import (
+    access,
     holding,
     identity,
     lifecycle,
@@ -36,6 +37,10 @@ def _list(items: tuple[str, ...], most: int = 3) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def _narrowed(fact: identity.RoleGranted | identity.RoleWithdrawn) -> str:
+    return f" for {fact.repositories}" if fact.repositories else ""
 
 
 def _pushed(fact: supply_chain.ImagePushed) -> str:
@@ -86,11 +91,12 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     identity.TeamCreated: lambda fact: f"team {fact.team} was created",
     identity.PrincipalCreated: lambda fact: f"{fact.principal} was created",
     identity.PrincipalDisabled: lambda fact: f"{fact.principal} was disabled",
-    identity.RoleGranted: lambda fact: f"{fact.principal} became {fact.role} of {fact.team}",
-    identity.RoleWithdrawn: lambda fact: f"{fact.principal} is no longer {fact.role} of {fact.team}",
+    identity.RoleGranted: lambda fact: f"{fact.principal} became {fact.role} of {fact.team}{_narrowed(fact)}",
+    identity.RoleWithdrawn: lambda fact: f"{fact.principal} is no longer {fact.role} of {fact.team}{_narrowed(fact)}",
     identity.TokenIssued: lambda fact: f"a token for {fact.purpose or 'use'} was issued",
     identity.TokenRevoked: lambda _fact: "a token was revoked",
     identity.AccessRefused: lambda fact: f"{fact.principal} was refused to {fact.operation} {fact.target}",
+    access.VisibilityChanged: lambda fact: f"{fact.repository} is {fact.visibility} now, not {fact.before}",
     policy.DecisionMade: _decided,
     policy.RulesLoaded: lambda fact: f"{fact.count} rules came into force from {fact.origin}",
     policy.ExceptionGranted: lambda fact: f"{fact.match} is excepted until {fact.until[:10]}: {fact.reason}",

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from lading.identity.errors import InvalidName
-from lading.identity.roles import ALLOWED, EVERY_TEAM, Operation, Role
+from lading.identity.patterns import matches
+from lading.identity.roles import ALLOWED, EVERY_TEAM, ON_REPOSITORIES, Operation, Role
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _MOST_NAME: Final = 64
@@ -25,17 +26,31 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role in a team; the team `*` is every team."""
+    """A role in a team; the team `*` is every team.
+
+    `repositories` narrows the role to the team's repositories that match a pattern, and to what is done with them:
+    a narrowed developer may push there, and neither deploys nor ships. Empty is no narrowing.
+    """
 
     team: str
     role: Role
+    repositories: str = ""
+
+    def covers(self, operation: Operation, team: str, repository: str) -> bool:
+        """Whether the grant allows `operation` in `team`, on `repository` where one is named."""
+        if self.team not in (team, EVERY_TEAM) or operation not in ALLOWED[self.role]:
+            return False
+        if not self.repositories:
+            return True
+        return operation in ON_REPOSITORIES and bool(repository) and matches(self.repositories, repository)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks. `id` is `person:NAME`, `robot:TEAM/NAME`, `system:PART` or `anonymous`.
 
-    `only` narrows a token to some operations; None is no narrowing.
+    `token_id` names what proved it: a token, or a password. `only` narrows a token to some operations; None is no
+    narrowing.
     """
 
     id: str
@@ -45,16 +60,23 @@ class Principal:
     purpose: str = ""
     only: frozenset[Operation] | None = None
 
-    def may(self, operation: Operation, team: str) -> bool:
-        """Whether a role in `team`, or in every team, allows `operation`; `team` of `*` or none asks for every one."""
-        if self.only is not None and operation not in self.only:
+    def may(self, operation: Operation, team: str, repository: str = "") -> bool:
+        """Whether a role in `team`, or in every team, allows `operation`; `team` of `*` or none asks for every one.
+
+        `repository` is what it is done with; without it, roles that are narrowed to some repositories don't count.
+        """
+        if not self.keeps(operation):
             return False
-        return any(grant.team in (team, EVERY_TEAM) and operation in ALLOWED[grant.role] for grant in self.grants)
+        return any(grant.covers(operation, team, repository) for grant in self.grants)
+
+    def keeps(self, operation: Operation) -> bool:
+        """Whether the token was not narrowed to something else."""
+        return self.only is None or operation in self.only
 
     @property
     def teams(self) -> tuple[str, ...]:
-        """The teams with a role, sorted; `*` among them for a global role."""
-        return tuple(sorted({grant.team for grant in self.grants}))
+        """The teams with a role in the whole team, sorted; `*` among them for a global role."""
+        return tuple(sorted({grant.team for grant in self.grants if not grant.repositories}))
 
 
 ANONYMOUS: Final = Principal("anonymous", PrincipalKind.ANONYMOUS)

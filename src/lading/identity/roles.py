@@ -37,6 +37,19 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+# What is done with a repository or an image in it: all that a role narrowed to some repositories may allow.
+ON_REPOSITORIES: Final = frozenset(
+    {
+        Operation.READ,
+        Operation.PULL,
+        Operation.PUSH,
+        Operation.DELETE,
+        Operation.APPROVE,
+        Operation.REVOKE,
+        Operation.ADMIN,
+    }
+)
+
 _SEES: Final = frozenset({Operation.READ, Operation.PULL})
 
 ALLOWED: Final[dict[Role, frozenset[Operation]]] = {

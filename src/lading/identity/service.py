@@ -27,6 +27,7 @@ from lading.facts.kinds.identity import (
 from lading.identity.authenticate import Authenticator
 from lading.identity.errors import AccessDenied, InvalidName
 from lading.identity.passwords import Passwords
+from lading.identity.patterns import checked_pattern
 from lading.identity.principal import Grant, Principal, PrincipalKind, checked_name, person_name, robot_name
 from lading.identity.roles import EVERY_TEAM, Operation, Role
 from lading.identity.sql import IdentityStore, PrincipalRow, TokenRow
@@ -76,6 +77,10 @@ class Identity:
         """The principal of a token; raises WrongCredentials."""
         return self._authenticator.token(text)
 
+    def holder(self, name: str, proof: str) -> Principal:
+        """Who proved itself with `proof` (a `Principal.token_id`) before, as it counts now; raises WrongCredentials."""
+        return self._authenticator.holder(name, proof)
+
     def authenticate_password(self, name: str, password: str, *, address: str = "") -> Principal:
         """The person `name` (with or without `person:`); raises WrongCredentials and TooManyAttempts."""
         return self._authenticator.password(name, password, address)
@@ -93,13 +98,15 @@ class Identity:
 
     # --- what they may do
 
-    def may(self, principal: Principal, operation: Operation, team: str) -> bool:
-        """Whether `principal` may do `operation` in `team`."""
-        return principal.may(operation, team)
+    def may(self, principal: Principal, operation: Operation, team: str, repository: str = "") -> bool:
+        """Whether `principal` may do `operation` in `team`, on `repository` where it is about one."""
+        return principal.may(operation, team, repository)
 
-    def require(self, principal: Principal, operation: Operation, team: str, *, target: str = "") -> None:
+    def require(
+        self, principal: Principal, operation: Operation, team: str, *, target: str = "", repository: str = ""
+    ) -> None:
         """Raise AccessDenied, and state it, unless `principal` may; `target` names what it was about."""
-        if principal.may(operation, team):
+        if principal.may(operation, team, repository):
             return
         self.refused(principal, operation, target or f"team:{team}")
         whose = "all teams" if team == EVERY_TEAM else f"team {team}"
@@ -184,28 +191,31 @@ class Identity:
             self._ledger.append(tx, [*facts, PrincipalDisabled(principal=principal)], actor=actor)
         self._authenticator.forget()
 
-    def grant(self, principal: str, team: str, role: Role, *, actor: str) -> None:
-        """Give a role in a team (`*`: in all); giving it again changes nothing. Raises NotFound.
+    def grant(self, principal: str, team: str, role: Role, *, actor: str, repositories: str = "") -> None:
+        """Give a role in a team (`*`: in all); giving it again changes nothing. Raises NotFound and InvalidName.
 
-        A robot has roles in its own team only: that is what its name says.
+        `repositories` narrows it to those of the team that match a pattern. A robot has roles in its own team only:
+        that is what its name says.
         """
+        given = Grant(team, role, checked_pattern(repositories))
         if principal.startswith("robot:") and principal.removeprefix("robot:").partition("/")[0] != team:
             raise Conflict(f"{principal} cannot have a role in {team}.", remedy="Make a robot of that team.")
         with self._database.write() as tx:
             self._existing(tx, principal)
             self._existing_team(tx, team)
-            if self._store.grant(tx, principal, Grant(team, role)):
-                self._ledger.append(tx, [RoleGranted(principal=principal, team=team, role=role)], actor=actor)
+            if self._store.grant(tx, principal, given):
+                self._ledger.append(tx, [role_granted(principal, given)], actor=actor)
         self._authenticator.forget()
 
-    def withdraw(self, principal: str, team: str, role: Role, *, actor: str) -> None:
+    def withdraw(self, principal: str, team: str, role: Role, *, actor: str, repositories: str = "") -> None:
         """Take a role. Raises NotFound when it is not held, Conflict for the last global admin."""
+        taken = Grant(team, role, checked_pattern(repositories))
         with self._database.write() as tx:
-            if (team, role) == (EVERY_TEAM, Role.ADMIN):
+            if taken == Grant(EVERY_TEAM, Role.ADMIN):
                 self._keep_an_admin(tx, principal)
-            if not self._store.withdraw(tx, principal, Grant(team, role)):
+            if not self._store.withdraw(tx, principal, taken):
                 raise NotFound(f"{principal} does not have the role {role} in {team}.")
-            self._ledger.append(tx, [RoleWithdrawn(principal=principal, team=team, role=role)], actor=actor)
+            self._ledger.append(tx, [role_withdrawn(principal, taken)], actor=actor)
         self._authenticator.forget()
 
     def teams(self) -> list[str]:
@@ -216,7 +226,7 @@ class Identity:
     def principals(self) -> list[PrincipalRow]:
         """All people and robots with their roles, by name."""
         with self._database.read() as tx:
-            return self._store.principals(tx)
+            return self._store.principals(tx, self._now(tx))
 
     # --- tokens
 
@@ -256,7 +266,7 @@ class Identity:
         with self._database.write() as tx:
             self._existing_team(tx, team)
             facts: list[Fact] = []
-            if not self._store.principals(tx, [full]):
+            if not self._store.principals(tx, self._now(tx), [full]):
                 facts += self._new_principal(tx, full, PrincipalKind.ROBOT, None)
             if self._store.grant(tx, full, Grant(team, Role.DEVELOPER)):
                 facts.append(RoleGranted(principal=full, team=team, role=Role.DEVELOPER))
@@ -302,7 +312,7 @@ class Identity:
             if given is None and self._store.global_admins(tx):
                 return None
             facts: list[Fact] = []
-            if not self._store.principals(tx, [FIRST_ADMIN]):
+            if not self._store.principals(tx, self._now(tx), [FIRST_ADMIN]):
                 facts += self._new_principal(tx, FIRST_ADMIN, PrincipalKind.PERSON, None)
             if self._store.grant(tx, FIRST_ADMIN, Grant(EVERY_TEAM, Role.ADMIN)):
                 facts.append(RoleGranted(principal=FIRST_ADMIN, team=EVERY_TEAM, role=Role.ADMIN))
@@ -321,7 +331,7 @@ class Identity:
         return timestamp(self._authenticator.now(tx))
 
     def _existing(self, tx: Transaction, principal: str) -> PrincipalRow:
-        found = self._store.principals(tx, [principal])
+        found = self._store.principals(tx, self._now(tx), [principal])
         if not found or found[0].disabled:
             raise NotFound(f"There is no {principal[:100]}.", remedy="See `lading team list` and `lading person list`.")
         return found[0]
@@ -333,7 +343,7 @@ class Identity:
             )
 
     def _new_principal(self, tx: Transaction, name: str, kind: PrincipalKind, password: str | None) -> list[Fact]:
-        if self._store.principals(tx, [name]):
+        if self._store.principals(tx, self._now(tx), [name]):
             raise Conflict(f"There is a {name} already.", remedy="Choose another name.")
         self._store.add_principal(tx, name, kind, self._now(tx), password)
         return [PrincipalCreated(principal=name, kind_of=kind)]
@@ -366,6 +376,16 @@ class Identity:
     def _keep_an_admin(self, tx: Transaction, leaving: str) -> None:
         if self._store.global_admins(tx) == [leaving]:
             raise Conflict(f"{leaving} is the last global admin.", remedy="Make somebody else admin of * first.")
+
+
+def role_granted(principal: str, grant: Grant) -> RoleGranted:
+    """The fact that somebody has a role."""
+    return RoleGranted(principal=principal, team=grant.team, role=grant.role, repositories=grant.repositories)
+
+
+def role_withdrawn(principal: str, grant: Grant) -> RoleWithdrawn:
+    """The fact that somebody lost a role."""
+    return RoleWithdrawn(principal=principal, team=grant.team, role=grant.role, repositories=grant.repositories)
 
 
 def _read_token(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -36,6 +36,18 @@ grants: Final = sa.Table(
     sa.Column("principal", sa.Text, sa.ForeignKey("identity_principals.name"), primary_key=True),
     sa.Column("team", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, primary_key=True),
+)
+
+# Roles beyond those above: narrowed to some repositories, or given by an identity provider's groups until a moment.
+further_grants: Final = sa.Table(
+    "identity_further_grants",
+    metadata,
+    sa.Column("principal", sa.Text, sa.ForeignKey("identity_principals.name"), primary_key=True),
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("repositories", sa.Text, primary_key=True, comment="pattern; empty: the whole team"),
+    sa.Column("origin", sa.Text, primary_key=True, comment="empty: an admin; else the issuer whose groups gave it"),
+    sa.Column("until", sa.Text, nullable=False, comment="empty: for good"),
 )
 
 tokens: Final = sa.Table(
@@ -78,6 +90,7 @@ class PrincipalRow:
     created_at: str
     disabled: bool
     grants: frozenset[Grant]
+    password: str | None = field(default=None, repr=False)
 
 
 class IdentityStore:
@@ -115,17 +128,21 @@ class IdentityStore:
         """Nothing proves this principal any more."""
         tx.execute(sa.update(principals).where(principals.c.name == name).values(disabled_at=at))
 
-    def principals(self, tx: Transaction, names: Iterable[str] | None = None) -> list[PrincipalRow]:
-        """The principals with their grants, by name; only `names` when given."""
+    def principals(self, tx: Transaction, now: str, names: Iterable[str] | None = None) -> list[PrincipalRow]:
+        """The principals with the grants that count at `now`, by name; only `names` when given."""
         query = sa.select(principals).order_by(principals.c.name)
         granted = sa.select(grants)
+        further = sa.select(further_grants).where((further_grants.c.until == "") | (further_grants.c.until > now))
         if names is not None:
             listed = list(names)
             query = query.where(principals.c.name.in_(listed))
             granted = granted.where(grants.c.principal.in_(listed))
+            further = further.where(further_grants.c.principal.in_(listed))
         held: dict[str, set[Grant]] = {}
         for row in tx.execute(granted):
             held.setdefault(row.principal, set()).add(Grant(row.team, Role(row.role)))
+        for row in tx.execute(further):
+            held.setdefault(row.principal, set()).add(Grant(row.team, Role(row.role), row.repositories))
         return [
             PrincipalRow(
                 name=row.name,
@@ -133,21 +150,53 @@ class IdentityStore:
                 created_at=row.created_at,
                 disabled=row.disabled_at is not None,
                 grants=frozenset(held.get(row.name, ())),
+                password=row.password,
             )
             for row in tx.execute(query)
         ]
 
     def grant(self, tx: Transaction, principal: str, grant: Grant) -> bool:
         """Give a role; False when it was held already."""
-        query = sa.select(grants.c.role).where(*_same(principal, grant))
-        if tx.execute(query).first() is not None:
+        table = further_grants if grant.repositories else grants
+        if tx.execute(sa.select(table.c.role).where(*_same(principal, grant))).first() is not None:
             return False
-        tx.execute(sa.insert(grants).values(principal=principal, team=grant.team, role=grant.role))
+        values = {"principal": principal, "team": grant.team, "role": grant.role}
+        if grant.repositories:
+            values |= {"repositories": grant.repositories, "origin": "", "until": ""}
+        tx.execute(sa.insert(table).values(**values))
         return True
 
     def withdraw(self, tx: Transaction, principal: str, grant: Grant) -> bool:
         """Take a role; False when it was not held."""
-        return bool(tx.execute(sa.delete(grants).where(*_same(principal, grant))).rowcount)
+        table = further_grants if grant.repositories else grants
+        return bool(tx.execute(sa.delete(table).where(*_same(principal, grant))).rowcount)
+
+    def group_grants(self, tx: Transaction, principal: str, origin: str) -> set[Grant]:
+        """The roles that the groups of an identity provider gave, whether they still count or not."""
+        query = sa.select(further_grants).where(
+            further_grants.c.principal == principal, further_grants.c.origin == origin
+        )
+        return {Grant(row.team, Role(row.role), row.repositories) for row in tx.execute(query)}
+
+    def replace_group_grants(
+        self, tx: Transaction, principal: str, origin: str, held: Iterable[Grant], until: str
+    ) -> None:
+        """Make these the roles that the groups of an identity provider give, until a moment."""
+        here = (further_grants.c.principal == principal) & (further_grants.c.origin == origin)
+        tx.execute(sa.delete(further_grants).where(here))
+        rows = [
+            {
+                "principal": principal,
+                "team": grant.team,
+                "role": grant.role,
+                "repositories": grant.repositories,
+                "origin": origin,
+                "until": until,
+            }
+            for grant in held
+        ]
+        if rows:
+            tx.execute(sa.insert(further_grants), rows)
 
     def global_admins(self, tx: Transaction) -> list[str]:
         """Who may do everything and is not disabled."""
@@ -207,7 +256,11 @@ class IdentityStore:
 
 
 def _same(principal: str, grant: Grant) -> tuple[sa.ColumnElement[bool], ...]:
-    return grants.c.principal == principal, grants.c.team == grant.team, grants.c.role == grant.role
+    table = further_grants if grant.repositories else grants
+    same = table.c.principal == principal, table.c.team == grant.team, table.c.role == grant.role
+    if not grant.repositories:
+        return same
+    return *same, further_grants.c.repositories == grant.repositories, further_grants.c.origin == ""
 
 
 def _token(row: sa.Row[Any]) -> TokenRow:

@@ -70,9 +70,10 @@ from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.states import ImageStates
+from lading.supply_chain.registry.visibility import Visibilities
+from lading.wiring.access import IdentityAuthenticator
 from lading.wiring.adapters import (
     DeclaredWorkloads,
-    IdentityAuthenticator,
     InventoryBillOfMaterials,
     InventoryFiles,
     RegistryArtifacts,
@@ -172,8 +173,12 @@ class Wiring:
         return Registry(self.database, self.ledger, self.storage, self.states, self.clock)
 
     @cached_property
+    def visibilities(self) -> Visibilities:
+        return Visibilities(self.database, self.ledger)
+
+    @cached_property
     def authenticator(self) -> IdentityAuthenticator:
-        return IdentityAuthenticator(self.identity)
+        return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull)
 
     @cached_property
     def owners(self) -> RegistryOwners:

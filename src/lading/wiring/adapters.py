@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import IO, Any
 
-from lading.identity import Identity, Operation, Principal
 from lading.kernel.digest import Digest
-from lading.kernel.errors import Unauthenticated
 from lading.orchestration.rollout.deployments import Deployments
 from lading.runtime_security.containers import RunningContainer
 from lading.runtime_security.errors import ImageNotIndexed
@@ -20,13 +17,12 @@ from lading.supply_chain.inventory.cyclonedx import cyclonedx
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.inventory.source import LayerRef
-from lading.supply_chain.registry.access import Access, Visitor
+from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import BlobUnknown, ManifestUnknown
 from lading.supply_chain.registry.manifest import OCI_MANIFEST
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.registry import Registry
 
-_MOST_VISITORS = 10_000
 _SYSTEM = Visitor("system:attestations")
 
 
@@ -99,42 +95,6 @@ class InventoryBillOfMaterials:
         name = f"{row.repository}@{image}" if row else str(image)
         # Dated by the push, so that the same image always has the same document.
         return cyclonedx(self._inventories.of(image), name=name, made=row.pushed if row else "")
-
-
-class IdentityAuthenticator:
-    """Identity as the registry's Authenticator. Repositories belong to teams; the first push claims a new one."""
-
-    _OPERATIONS = {Access.PULL: Operation.PULL, Access.PUSH: Operation.PUSH, Access.DELETE: Operation.DELETE}  # noqa: RUF012
-
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self._principals: OrderedDict[Visitor, Principal] = OrderedDict()
-
-    def identify(self, user: str, secret: str) -> Visitor | None:
-        try:
-            principal = (
-                self._identity.authenticate_basic(user, secret) if user else self._identity.authenticate_token(secret)
-            )
-        except Unauthenticated:
-            return None
-        team = principal.id.removeprefix("robot:").partition("/")[0] if principal.id.startswith("robot:") else ""
-        own = [name for name in principal.teams if name != "*"]
-        visitor = Visitor(principal.id, team or (own[0] if len(own) == 1 else ""), principal.token_id)
-        self._principals[visitor] = principal
-        if len(self._principals) > _MOST_VISITORS:
-            self._principals.popitem(last=False)
-        return visitor
-
-    def may(self, visitor: Visitor, access: Access, owner: str) -> bool:
-        principal = self._principals.get(visitor)
-        if principal is None:
-            return False
-        operation = self._OPERATIONS[access]
-        # Reading what belongs to nobody yet reveals nothing; writing it claims it for the visitor's own team. Any team
-        # may pull what another team shares: who may see which repository is the next step (docs/capabilities.md).
-        if access is Access.PULL and any(principal.may(operation, team) for team in principal.teams):
-            return True
-        return principal.may(operation, owner or visitor.team)
 
 
 class InventoryFiles:

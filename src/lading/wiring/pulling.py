@@ -14,7 +14,7 @@ from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
-from lading.wiring.adapters import IdentityAuthenticator
+from lading.wiring.access import IdentityAuthenticator
 from lading.wiring.content import open_content
 
 
@@ -25,7 +25,7 @@ class PullWiring:
         database = Database(settings.database, read_only=True)
         content: Content = open_content(settings)
         self.serving = Serving(database, Reading(database, content), StateReader(database))
-        self.authenticator = IdentityAuthenticator(Identity(database, Ledger()))
+        self.authenticator = IdentityAuthenticator(Identity(database, Ledger()), anonymous=settings.anonymous_pull)
         self.freshness = freshness(database)
         self.notes = PullNotes(spool_directory(settings))
 

@@ -1,21 +1,13 @@
+import importlib
+import pkgutil
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 
-from lading.facts import Entry, Fact, Ledger, follow
-from lading.facts.kinds import (
-    CATALOGUE,
-    identity,
-    lifecycle,
-    observability,
-    orchestration,
-    policy,
-    runtime_security,
-    supply_chain,
-    system,
-)
+from lading.facts import Entry, Fact, Ledger, follow, kinds
+from lading.facts.kinds import CATALOGUE
 from lading.facts.kinds.identity import TeamCreated
 from lading.facts.kinds.runtime_security import IncidentSeenAgain
 from lading.facts.kinds.system import ClockRegressed
@@ -173,7 +165,9 @@ def test_entries_of_other_kinds_move_the_cursor(database: Database, ledger: Ledg
 
 
 def test_every_kind_of_fact_is_in_the_catalogue_once() -> None:
-    modules = (identity, lifecycle, observability, orchestration, policy, runtime_security, supply_chain, system)
+    modules = [
+        importlib.import_module(found.name) for found in pkgutil.iter_modules(kinds.__path__, "lading.facts.kinds.")
+    ]
     declared = {
         value
         for module in modules

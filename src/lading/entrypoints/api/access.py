@@ -37,6 +37,8 @@ def caller_of(parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials 
 Caller = Annotated[Principal, Depends(caller_of)]
 
 
-def require(parts: Wiring, caller: Principal, operation: Operation, team: str = "", target: str = "") -> None:
+def require(
+    parts: Wiring, caller: Principal, operation: Operation, team: str = "", target: str = "", repository: str = ""
+) -> None:
     """Raises AccessDenied, and states it, unless `caller` may do `operation` for `team` (empty: everywhere)."""
-    parts.identity.require(caller, operation, team or EVERY_TEAM, target=target)
+    parts.identity.require(caller, operation, team or EVERY_TEAM, target=target, repository=repository)

@@ -16,6 +16,7 @@ from lading.entrypoints.api.routes import (
     jobs,
     knowledge,
     ledger,
+    repositories,
     ships,
     status,
     strategy,
@@ -42,7 +43,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities,
+        ledger, identities, repositories,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

@@ -13,6 +13,9 @@ from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, err, out, print_rows
 from lading.kernel.errors import InvalidInput
 
+RoleArgument = Annotated[str, typer.Argument(help="viewer, developer, operator, security or admin.")]
+RepositoriesOption = Annotated[str, typer.Option(help="Pattern of repositories that it is for, such as shop/*.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -29,6 +32,7 @@ def register(app: typer.Typer) -> None:
     person = typer.Typer(help="People: create, grant a role.", no_args_is_help=True)
     person.command("create")(create_person)
     person.command("grant")(grant)
+    person.command("withdraw")(withdraw)
     app.add_typer(person, name="person")
     token = typer.Typer(help="Tokens: list, revoke.", no_args_is_help=True)
     token.command("ls")(tokens)
@@ -64,8 +68,12 @@ def logout() -> None:
 def whoami(output: OutputOption = Output.TABLE) -> None:
     """Say who the token belongs to and which roles that one has."""
     known = ApiClient().get("/api/v1/whoami")
-    rows = [{"principal": known["principal"], "team": team, "role": role} for team, role in known["roles"]]
-    print_rows(rows, ("principal", "team", "role"), output, f"{known['principal']} has no role in any team.")
+    rows = [
+        {"principal": known["principal"], "team": team, "role": role, "repositories": "".join(pattern) or "all"}
+        for team, role, *pattern in [*known["roles"], *known["narrowed"]]
+    ]
+    columns = ("principal", "team", "role", "repositories")
+    print_rows(rows, columns, output, f"{known['principal']} has no role in any team.")
 
 
 def teams(output: OutputOption = Output.TABLE) -> None:
@@ -109,11 +117,25 @@ def create_person(person: Annotated[str, typer.Argument(help="Name of the person
 def grant(
     principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")],
     team: Annotated[str, typer.Argument(help="Team.")],
-    role: Annotated[str, typer.Argument(help="viewer, developer, operator, security or admin.")],
+    role: RoleArgument,
+    repositories: RepositoriesOption = "",
 ) -> None:
-    """Give a principal a role in a team."""
-    ApiClient().post("/api/v1/roles", {"principal": principal, "team": team, "role": role})
-    out.print(f"{principal} is {role} of {team}")
+    """Give a principal a role in a team, or for some of its repositories only."""
+    body = {"principal": principal, "team": team, "role": role, "repositories": repositories}
+    ApiClient().post("/api/v1/roles", body)
+    out.print(f"{principal} is {role} of {team}{f' for {repositories}' if repositories else ''}")
+
+
+def withdraw(
+    principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")],
+    team: Annotated[str, typer.Argument(help="Team.")],
+    role: RoleArgument,
+    repositories: RepositoriesOption = "",
+) -> None:
+    """Take a role from a principal; within a second it counts no longer."""
+    body = {"principal": principal, "team": team, "role": role, "repositories": repositories}
+    ApiClient().post("/api/v1/roles/withdraw", body)
+    out.print(f"{principal} is no longer {role} of {team}{f' for {repositories}' if repositories else ''}")
 
 
 def tokens(output: OutputOption = Output.TABLE) -> None:

@@ -20,6 +20,7 @@ from lading.entrypoints.cli import (
     knowledge,
     ledgers,
     policies,
+    repositories,
     server,
     ships,
     strategies,
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 for module in (
     server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
-    strategies, ledgers, identities,
+    strategies, ledgers, identities, repositories,
 ):  # fmt: skip
     module.register(app)
 

@@ -1,20 +1,18 @@
-"""What both endpoints share: who is asking, and how errors go over the wire (OCI distribution 1.1, "Error Codes")."""
+"""What both endpoints share: how errors go over the wire (OCI distribution 1.1, "Error Codes"), numbers and lists."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 from typing import Final
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from lading.entrypoints.registry.challenge import challenge
 from lading.kernel.errors import (
     Conflict,
     Forbidden,
@@ -24,20 +22,29 @@ from lading.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from lading.supply_chain.registry.access import Access, Authenticator, Visitor
-from lading.supply_chain.registry.errors import Denied, NameInvalid, RangeInvalid, RegistryError, SizeInvalid, TooLarge
+from lading.supply_chain.registry.errors import (
+    NameInvalid,
+    RangeInvalid,
+    RegistryError,
+    ScopeMissing,
+    SizeInvalid,
+    TooLarge,
+)
 
 _log: Final = logging.getLogger(__name__)
 VERSION_HEADER: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
-_CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="lading"'}
 _MOST_DIGITS: Final = 18
 _MOST_TEXT: Final = 1_024
 _MOST_ITEMS: Final = 10_000
 _CLIENT_GONE: Final = 499
 
 
-def application(routes: list[BaseRoute]) -> Starlette:
-    """An ASGI application whose errors are those of the specification."""
+def application(routes: list[BaseRoute], service: str = "") -> Starlette:
+    """An ASGI application whose errors are those of the specification.
+
+    Args:
+        service: the name that it issues tokens under; empty when it issues none.
+    """
     handlers = {
         LadingError: _ours,
         HTTPException: _foreseen,
@@ -45,42 +52,10 @@ def application(routes: list[BaseRoute]) -> Starlette:
         Exception: _unforeseen,
     }
     made = Starlette(routes=routes, exception_handlers=handlers)
+    made.state.service = service
     # A redirect to a path with a slash more would answer for methods and paths that are not there.
     made.router.redirect_slashes = False
     return made
-
-
-async def identify(request: Request, authenticator: Authenticator) -> Visitor:
-    """The visitor behind a request's Basic or Bearer credentials.
-
-    Raises:
-        Unauthenticated: there are none, or they don't hold.
-    """
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    user, secret = "", ""
-    if scheme.lower() == "basic":
-        try:
-            user, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            secret = ""
-    elif scheme.lower() == "bearer":
-        secret = value
-    visitor = await run_in_threadpool(authenticator.identify, user, secret) if secret else None
-    if visitor is None:
-        raise Unauthenticated("Log in first.", remedy="docker login with a robot's name and its token.")
-    return visitor
-
-
-async def authorise(
-    authenticator: Authenticator, visitor: Visitor, access: Access, repository: str, owner: str
-) -> None:
-    """Raises Denied unless the visitor may do this with the repository."""
-    if not await run_in_threadpool(authenticator.may, visitor, access, owner):
-        whose = f"team {owner}" if owner else "nobody yet"
-        raise Denied(
-            f"{visitor.principal} may not {access} {repository}, which belongs to {whose}.",
-            remedy="Ask an admin of that team for a role, or use a robot of it.",
-        )
 
 
 def number(text: str, what: str) -> int:
@@ -113,9 +88,11 @@ def page_headers(path: str, limit: int, names: list[str], **parameters: str) -> 
     return VERSION_HEADER | {"Link": f'<{quote(path)}?{query}>; rel="next"'}
 
 
-def _ours(_request: Request, error: Exception) -> Response:
+def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, LadingError)
     code, status, headers = _shape(error)
+    if status == 401:
+        headers = challenge(request, insufficient=isinstance(error, ScopeMissing))
     return _failure(code, status, str(error), error.remedy, headers)
 
 
@@ -150,7 +127,7 @@ _STATUS: Final = (
 def _shape(error: LadingError) -> tuple[str, int, dict[str, str]]:
     """The code of the specification, the HTTP status, and headers."""
     if isinstance(error, Unauthenticated):
-        return "UNAUTHORIZED", 401, _CHALLENGE
+        return "UNAUTHORIZED", 401, {}
     # The one value off the wire that the kernel reads, and complains of by itself, is a digest.
     foreign = "DIGEST_INVALID" if isinstance(error, InvalidInput) else "UNSUPPORTED"
     code = error.oci_code if isinstance(error, RegistryError) else foreign

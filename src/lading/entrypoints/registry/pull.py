@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lading.entrypoints.registry import http
+from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
@@ -57,16 +57,13 @@ class _PullEndpoint:
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            visitor = await http.identify(request, self._authenticator)
-            name = request.path_params["name"]
-            owner = await run_in_threadpool(self._reading.team_of, name)
-            await http.authorise(self._authenticator, visitor, Access.PULL, name, owner)
+            visitor, _place = await gate.enter(request, self._authenticator, Access.PULL, self._reading)
             return await handler(request, visitor)
 
         return guarded
 
     async def greet(self, request: Request) -> Response:
-        await http.identify(request, self._authenticator)
+        await gate.identify(request, self._authenticator)
         return JSONResponse({}, headers=http.VERSION_HEADER)
 
     async def manifest(self, request: Request, visitor: Visitor) -> Response:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lading.entrypoints.registry import http
+from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
@@ -80,27 +80,25 @@ class _PushEndpoint:
         """The handler, for those who may."""
 
         async def guarded(request: Request) -> Response:
-            visitor = await http.identify(request, self.authenticator)
-            name = request.path_params["name"]
-            owner = await run_in_threadpool(self.registry.team_of, name)
-            await http.authorise(self.authenticator, visitor, access, name, owner)
-            if access is Access.PUSH and not owner:
+            visitor, place = await gate.enter(request, self.authenticator, access, self.registry)
+            if access is Access.PUSH and not place.team:
                 # Two teams may reach for a new name at once: the one that comes second is asked again.
-                owner = await run_in_threadpool(self.registry.claim, name, visitor)
-                await http.authorise(self.authenticator, visitor, access, name, owner)
+                await run_in_threadpool(self.registry.claim, place.name, visitor)
+                await gate.enter(request, self.authenticator, access, self.registry)
             return await handler(request, visitor)
 
         return guarded
 
     async def greet(self, request: Request) -> Response:
-        await http.identify(request, self.authenticator)
+        await gate.identify(request, self.authenticator)
         return JSONResponse({}, headers=http.VERSION_HEADER)
 
     async def catalog(self, request: Request) -> Response:
-        """The names of all repositories: they are no secret to those who have an account, their content is."""
-        await http.identify(request, self.authenticator)
+        """The names of the repositories that the visitor may pull from."""
+        visitor = await gate.enter_catalogue(request, self.authenticator)
         limit, after = http.page(request)
-        names = await run_in_threadpool(self.registry.repositories, limit=limit, after=after)
+        sight = await run_in_threadpool(self.authenticator.sight, visitor)
+        names = await run_in_threadpool(self.registry.repositories, sight, limit=limit, after=after)
         return JSONResponse({"repositories": names}, headers=http.page_headers("/v2/_catalog", limit, names))
 
     # Uploads
@@ -189,10 +187,15 @@ class _PushEndpoint:
     async def _mounted(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
         if not source:
             return False
-        owner = await run_in_threadpool(self.registry.team_of, source)
-        if not await run_in_threadpool(self.authenticator.may, visitor, Access.PULL, owner):
+        if not await run_in_threadpool(self._may_pull, source, visitor):
             return False
         return await run_in_threadpool(self.registry.mount, name, digest, source, visitor)
+
+    def _may_pull(self, source: str, visitor: Visitor) -> bool:
+        scopes = visitor.scopes
+        if scopes is not None and Access.PULL not in scopes.repositories.get(source, ()):
+            return False
+        return self.authenticator.may(visitor, Access.PULL, self.registry.place(source))
 
     # Blobs
 

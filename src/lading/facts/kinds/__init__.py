@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.facts.fact import Fact
 from lading.facts.kinds import (
+    access,
     holding,
     identity,
     lifecycle,
@@ -32,6 +33,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     identity.TokenIssued,
     identity.TokenRevoked,
     identity.AccessRefused,
+    access.VisibilityChanged,
     policy.DecisionMade,
     policy.RulesLoaded,
     policy.ExceptionGranted,

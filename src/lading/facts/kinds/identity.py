@@ -33,10 +33,11 @@ class PrincipalDisabled(_AboutPrincipal, frozen=True, kw_only=True, tag="princip
 
 
 class RoleGranted(_AboutPrincipal, frozen=True, kw_only=True, tag="role.granted"):
-    """A principal has a role in a team."""
+    """A principal has a role in a team; `repositories` narrows it to a pattern of its repositories."""
 
     team: str
     role: str
+    repositories: str = ""
 
 
 class RoleWithdrawn(_AboutPrincipal, frozen=True, kw_only=True, tag="role.withdrawn"):
@@ -44,6 +45,7 @@ class RoleWithdrawn(_AboutPrincipal, frozen=True, kw_only=True, tag="role.withdr
 
     team: str
     role: str
+    repositories: str = ""
 
 
 class TokenIssued(_AboutPrincipal, frozen=True, kw_only=True, tag="token.issued"):

@@ -11,6 +11,7 @@ from lading.kernel.errors import (
     InvalidInput,
     LadingError,
     NotFound,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -101,6 +102,12 @@ class Denied(RegistryError, Forbidden):
     """The image or the operation is not allowed for the one who asks."""
 
     oci_code = "DENIED"
+
+
+class ScopeMissing(RegistryError, Unauthenticated):
+    """A token of the token flow was not given for what it is used for."""
+
+    oci_code = "UNAUTHORIZED"
 
 
 class IllegalMove(RegistryError, Conflict):

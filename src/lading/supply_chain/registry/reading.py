@@ -13,6 +13,7 @@ import msgspec
 from lading.kernel.digest import Digest
 from lading.kernel.reference import is_repository_name, is_tag
 from lading.state import Database, Transaction
+from lading.supply_chain.registry.access import EVERYTHING, Place, Sight, Visibility
 from lading.supply_chain.registry.content import Content
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
@@ -124,10 +125,10 @@ class Reading:
                 raise NameUnknown(f"There is no repository {repository}.", remedy="See `lading image ls`.")
             return sql.tag_names(tx, repository, after, limit)
 
-    def repositories(self, *, limit: int = 1_000, after: str = "") -> list[str]:
-        """Repository names in lexical order."""
+    def repositories(self, sight: Sight = EVERYTHING, *, limit: int = 1_000, after: str = "") -> list[str]:
+        """The names of the repositories that `sight` takes in, in lexical order."""
         with self._database.read() as tx:
-            return sql.repository_names(tx, after, limit)
+            return [row.name for row in sql.repository_rows(tx, sight, after, limit)]
 
     def referrers(
         self, repository: str, digest: Digest, artifact_type: str = "", *, after: str = "", limit: int = MOST_REFERRERS
@@ -216,6 +217,15 @@ class Reading:
         check_name(repository)
         with self._database.read() as tx:
             return sql.owner(tx, repository)
+
+    def place(self, repository: str) -> Place:
+        """A repository as access is decided about it, whether it exists or not; raises NameInvalid."""
+        check_name(repository)
+        with self._database.read() as tx:
+            found = sql.place(tx, repository)
+            if found is None:
+                return Place(repository, sql.namespace_owner(tx, repository))
+        return Place(repository, found[0], Visibility(found[1]), exists=True)
 
 
 def check_name(repository: str) -> None:

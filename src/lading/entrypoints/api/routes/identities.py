@@ -41,12 +41,17 @@ class RoleBody(BaseModel):
     principal: str = Field(max_length=140)
     team: str = Field(max_length=64)
     role: str
+    repositories: str = Field("", max_length=255, description="Pattern that narrows it, such as shop/*.")
 
 
 @router.get("/whoami")
 def whoami(caller: Caller) -> dict[str, Any]:
     """Who the token belongs to."""
-    return {"principal": caller.id, "roles": sorted([grant.team, str(grant.role)] for grant in caller.grants)}
+    roles = sorted([grant.team, str(grant.role)] for grant in caller.grants if not grant.repositories)
+    narrowed = sorted(
+        [grant.team, str(grant.role), grant.repositories] for grant in caller.grants if grant.repositories
+    )
+    return {"principal": caller.id, "roles": roles, "narrowed": narrowed}
 
 
 @router.get("/teams")
@@ -90,7 +95,17 @@ def create_person(parts: Parts, caller: Caller, body: PersonBody) -> dict[str, A
 def grant(parts: Parts, caller: Caller, body: RoleBody) -> dict[str, Any]:
     """Give somebody a role in a team."""
     require(parts, caller, Operation.ADMIN, body.team)
-    parts.identity.grant(body.principal, body.team, _role(body.role), actor=caller.id)
+    parts.identity.grant(body.principal, body.team, _role(body.role), actor=caller.id, repositories=body.repositories)
+    return body.model_dump()
+
+
+@router.post("/roles/withdraw")
+def withdraw(parts: Parts, caller: Caller, body: RoleBody) -> dict[str, Any]:
+    """Take a role from somebody; it counts no longer within a second."""
+    require(parts, caller, Operation.ADMIN, body.team)
+    parts.identity.withdraw(
+        body.principal, body.team, _role(body.role), actor=caller.id, repositories=body.repositories
+    )
     return body.model_dump()
 
 

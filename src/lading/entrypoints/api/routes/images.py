@@ -10,15 +10,19 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
-from lading.identity import Operation
+from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.attest.statement import PROVENANCE
+from lading.supply_chain.registry.errors import ManifestUnknown
 from lading.supply_chain.registry.reading import ImageRow
 from lading.supply_chain.registry.states import State
 from lading.wiring import Wiring
+from lading.wiring.access import sight_of
 
 router: Final = APIRouter(tags=["images"])
+_REMEDY: Final = "See `lading image ls`."
+_MOST_PLACES: Final = 100
 
 
 class MoveBody(BaseModel):
@@ -39,7 +43,7 @@ def list_images(
 ) -> list[dict[str, Any]]:
     """Images of the caller's teams, youngest first."""
     rows = parts.registry.images(repository=repository, limit=limit)
-    rows = [row for row in rows if parts.identity.may(caller, Operation.READ, row.team)]
+    rows = [row for row in rows if parts.identity.may(caller, Operation.READ, row.team, row.repository)]
     states = parts.states.states([row.digest for row in rows])
     shown = []
     for row in rows:
@@ -104,7 +108,7 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
 def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Approve an image by hand: signed and attested as such, until it expires."""
     row = _find(parts, caller, image)
-    require(parts, caller, Operation.APPROVE, row.team, row.digest)
+    _require_move(parts, caller, Operation.APPROVE, row)
     digest, until = Digest.parse(row.digest), parts.clock.now() + timedelta(days=body.days)
     parts.attestations.sign(digest, row.repository, actor=caller.id)
     with parts.database.write() as tx:
@@ -116,7 +120,7 @@ def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[st
 def quarantine(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Withdraw an approval."""
     row = _find(parts, caller, image)
-    require(parts, caller, Operation.REVOKE, row.team, row.digest)
+    _require_move(parts, caller, Operation.REVOKE, row)
     digest = Digest.parse(row.digest)
     with parts.database.write() as tx:
         parts.states.move(tx, digest, State.QUARANTINED, who=caller.id, why=body.why)
@@ -127,7 +131,7 @@ def quarantine(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict
 def revoke(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Refuse an image on every pull path from now on, and name the containers that still run it."""
     row = _find(parts, caller, image)
-    require(parts, caller, Operation.REVOKE, row.team, row.digest)
+    _require_move(parts, caller, Operation.REVOKE, row)
     digest = Digest.parse(row.digest)
     done = parts.revocation.revoke(digest, who=caller.id, why=body.why, replaced_by=body.replaced_by)
     return _moved(parts, digest) | {"running": msgspec.to_builtins(done.running)}
@@ -165,17 +169,37 @@ def attested(parts: Wiring, digest: Digest, repository: str) -> list[dict[str, A
 
 
 def _find(parts: Wiring, caller: Caller, image: str) -> ImageRow:
-    """The image that a reference or digest names; raises NotFound, and AccessDenied for another team's."""
+    """The image that a reference or digest names.
+
+    Raises:
+        NotFound: there is none, or only in repositories that the caller may not know of.
+        AccessDenied: it is another team's.
+    """
     reference = Reference.parse(image) if not image.startswith(("sha256:", "sha512:")) else None
     if reference is None:
-        digest = Digest.parse(image)
+        digest, unknown = Digest.parse(image), ManifestUnknown(f"No image {image} was ever pushed.", remedy=_REMEDY)
+        parts.registry.repository_of(digest)
     else:
         tag = str(reference.digest) if reference.digest else reference.tag or "latest"
+        unknown = ManifestUnknown(f"{reference.path} has no {tag[:140]!r}.", remedy=_REMEDY)
         digest = parts.registry.resolve(reference.path, tag).digest
-    parts.registry.repository_of(digest)
-    row = parts.registry.images(digest=digest, limit=1)[0]
-    require(parts, caller, Operation.READ, row.team, row.digest)
-    return row
+    rows = parts.registry.images(digest=digest, limit=_MOST_PLACES)
+    for row in rows:
+        if parts.identity.may(caller, Operation.READ, row.team, row.repository):
+            return row
+    sight = sight_of(caller)
+    if not any(sight.sees(parts.registry.place(row.repository)) for row in rows):
+        raise unknown
+    require(parts, caller, Operation.READ, rows[0].team, rows[0].digest, rows[0].repository)
+    return rows[0]
+
+
+def _require_move(parts: Wiring, caller: Principal, operation: Operation, row: ImageRow) -> None:
+    """Raises AccessDenied unless the caller may move the image: its state counts wherever it lies, so those decide who
+    pushed it first."""
+    digest = Digest.parse(row.digest)
+    first = parts.registry.images(repository=parts.registry.repository_of(digest), digest=digest, limit=1)[0]
+    require(parts, caller, operation, first.team, first.digest, first.repository)
 
 
 def _row(parts: Wiring, row: ImageRow) -> dict[str, Any]:

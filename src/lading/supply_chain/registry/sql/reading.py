@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from lading.state import Transaction
+from lading.supply_chain.registry.access import Sight, Visibility
 from lading.supply_chain.registry.sql.tables import (
     blob_links,
     layer_origins,
@@ -36,15 +37,43 @@ def namespace_owner(tx: Transaction, repository: str) -> str:
     return str(tx.execute(query).scalar() or "")
 
 
+def place(tx: Transaction, repository: str) -> tuple[str, str] | None:
+    """The team and the visibility of a repository; None when there is none."""
+    query = sa.select(repositories.c.team, repositories.c.visibility).where(repositories.c.name == repository)
+    row = tx.execute(query).first()
+    return None if row is None else (row.team, row.visibility)
+
+
+def repository_rows(tx: Transaction, sight: Sight, after: str, limit: int) -> Sequence[Row]:
+    """The repositories that somebody may pull from, by name."""
+    query = sa.select(repositories).where(repositories.c.name > after, _seen(sight)).order_by(repositories.c.name)
+    return tx.execute(query.limit(limit)).all()
+
+
+def _seen(sight: Sight) -> sa.ColumnElement[bool]:
+    """The rule of `Sight.sees` for repositories that exist."""
+    if sight.everything:
+        return sa.true()
+    shown = [
+        visibility
+        for visibility, seen in ((Visibility.INTERNAL, sight.internal), (Visibility.PUBLIC, sight.public))
+        if seen
+    ]
+    either: list[sa.ColumnElement[bool]] = [repositories.c.visibility.in_(shown), repositories.c.team.in_(sight.teams)]
+    for team, pattern in sight.narrowed:
+        named = repositories.c.name.like(repository_like(pattern), escape="\\")
+        either.append(named if team == "*" else named & (repositories.c.team == team))
+    return sa.or_(*either)
+
+
+def repository_like(pattern: str) -> str:
+    """A pattern of repository names as LIKE takes it, with a backslash to escape."""
+    return pattern.replace("_", "\\_").replace("*", "%")
+
+
 def repository_exists(tx: Transaction, repository: str) -> bool:
     """Whether anything was ever pushed to it."""
     return tx.execute(sa.select(repositories.c.name).where(repositories.c.name == repository)).first() is not None
-
-
-def repository_names(tx: Transaction, after: str, limit: int) -> list[str]:
-    """Names in lexical order."""
-    query = sa.select(repositories.c.name).where(repositories.c.name > after).order_by(repositories.c.name)
-    return list(tx.execute(query.limit(limit)).scalars())
 
 
 def tagged(tx: Transaction, repository: str, tag: str) -> str | None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lading.state import Transaction
+from lading.supply_chain.registry.sql.reading import CACHE_SUFFIX
 from lading.supply_chain.registry.sql.tables import (
     blob_links,
     blobs,
@@ -30,8 +31,18 @@ def claim_namespace(tx: Transaction, name: str, team: str, now: str) -> None:
 
 
 def create_repository(tx: Transaction, name: str, team: str, now: str) -> None:
-    """Make a repository of a team, unless it exists."""
-    _insert_once(tx, repositories, [{"name": name, "team": team, "created": now}])
+    """Make a repository of a team, unless it exists. A layer cache is as visible as what it is the cache of."""
+    row = {"name": name, "team": team, "created": now}
+    if name.endswith(CACHE_SUFFIX):
+        query = sa.select(repositories.c.visibility).where(repositories.c.name == name.removesuffix(CACHE_SUFFIX))
+        if cached := tx.execute(query).scalar():
+            row["visibility"] = cached
+    _insert_once(tx, repositories, [row])
+
+
+def set_visibility(tx: Transaction, names: Collection[str], visibility: str) -> None:
+    """Say who may see some repositories."""
+    tx.execute(sa.update(repositories).where(repositories.c.name.in_(names)).values(visibility=visibility))
 
 
 def link_blob(tx: Transaction, repository: str, digest: str, size: int, now: str) -> None:

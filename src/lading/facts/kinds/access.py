@@ -1,0 +1,17 @@
+"""Facts about who may see which repository."""
+
+from __future__ import annotations
+
+from lading.facts.fact import Fact
+from lading.kernel.subject import Subject, SubjectKind
+
+
+class VisibilityChanged(Fact, frozen=True, kw_only=True, tag="repository.visibility-changed"):
+    """A repository is private, internal or public now."""
+
+    repository: str
+    before: str
+    visibility: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.REPOSITORY, self.repository)
