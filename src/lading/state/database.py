@@ -59,6 +59,8 @@ class Database:
         self.is_sqlite = self.url.startswith("sqlite")
         # A database in memory is one connection: threads take turns. Everywhere else the database sees to that.
         self._turn: AbstractContextManager[object] = threading.RLock() if self._is_in_memory() else nullcontext()
+        # SQLite has one writer, and lets the others sleep longer and longer: threads of one process queue here instead.
+        self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
         self._engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
 
     @property
@@ -79,7 +81,7 @@ class Database:
             Unavailable: the database does not answer, is full, or stayed locked for 30 s.
             Conflict: a uniqueness or foreign-key rule was broken.
         """
-        with self._turn, self._translated(), self._engine.connect() as connection:
+        with self._writer, self._turn, self._translated(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with connection.begin() if not connection.in_transaction() else connection.get_transaction():  # type: ignore[union-attr]
