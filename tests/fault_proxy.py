@@ -18,10 +18,11 @@ KINDS = ("error before", "error after", "slow", "cut answer", "cut request")
 
 
 class FaultProxy:
-    """Listens on a port of its own; `share` of the requests fail in one of `KINDS`."""
+    """Listens on a port of its own; `share` of the requests fail in one of `kinds`."""
 
     def __init__(self, upstream: str, seed: int = 7) -> None:
         self.share = 0.0
+        self.kinds: tuple[str, ...] = KINDS
         self.seen: Counter[str] = Counter()
         self._upstream = urlsplit(upstream).netloc
         self._random = random.Random(seed)
@@ -91,7 +92,7 @@ class FaultProxy:
 
     def _fault(self) -> str:
         with self._lock:
-            kind = self._random.choice(KINDS) if self._random.random() < self.share else "none"
+            kind = self._random.choice(self.kinds) if self._random.random() < self.share else "none"
             self.seen[kind] += 1
         return kind
 

@@ -56,10 +56,10 @@ class Leadership:
         while not stop.is_set():
             with self._try() as held:
                 if held is not None:
-                    _log.info("this process leads", extra={"name": self._name})
+                    _log.info("this process leads", extra={"of": self._name})
                     self._work(stop, held, work)
                 elif not waiting:
-                    _log.info("another process leads; standing by", extra={"name": self._name})
+                    _log.info("another process leads; standing by", extra={"of": self._name})
                 waiting = held is None
             stop.wait(_TRY_SECONDS)
 
@@ -69,7 +69,7 @@ class Leadership:
         worker.start()
         while worker.is_alive() and not stop.wait(_CHECK_SECONDS):
             if not held():
-                _log.warning("this process leads no longer", extra={"name": self._name})
+                _log.warning("this process leads no longer", extra={"of": self._name})
                 break
         over.set()
         worker.join(_END_SECONDS)
@@ -99,7 +99,7 @@ class Leadership:
             connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             taken = connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar()
         except SQLAlchemyError as error:
-            _log.warning("the lead could not be asked for", extra={"name": self._name, "error": str(error)[:200]})
+            _log.warning("the lead could not be asked for", extra={"of": self._name, "error": str(error)[:200]})
             taken = False
         try:
             yield self._still_connected(connection) if taken and connection is not None else None

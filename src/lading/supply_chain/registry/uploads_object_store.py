@@ -45,6 +45,10 @@ _SWEEP: Final = 1_000
 _log: Final = logging.getLogger(__name__)
 
 
+class _PieceMissing(StorageFailed):
+    """An object of an upload is gone."""
+
+
 @dataclass
 class _Open:
     """A piece that is being written by this process."""
@@ -109,9 +113,9 @@ class ObjectStoreUploads:
                 raise unknown_upload(upload)
             try:
                 self._assemble(pieces, size, digest, target, self._known_hash(upload, size, digest.algorithm))
-            except FileNotFoundError:
+            except _PieceMissing:
                 self.offset(upload)  # unknown when another request finished the same upload meanwhile
-                raise StorageFailed(f"A piece of upload {upload[:64]} is missing.", remedy="Push it again.") from None
+                raise
             except RegistryError as error:
                 if not isinstance(error, StorageFailed):
                     self._forget(upload)
@@ -163,7 +167,7 @@ class ObjectStoreUploads:
 
     def _seal(self, upload: str, piece: _Open) -> None:
         """Make what was written a part of the upload; raises RangeInvalid and UploadUnknown when it no longer fits."""
-        with translated(self._url):
+        with self._written(piece.key, piece.end - piece.at):
             piece.writer.close()
         del self._open[upload]
         with self._database.write() as tx:
@@ -182,7 +186,7 @@ class ObjectStoreUploads:
         """Put one piece in the place of many tiny ones, so that a client of tiny chunks costs little."""
         keys = [piece.key for piece in tiny]
         merged = Piece(self._intend(upload, tiny[0].at), tiny[0].at, sum(piece.size for piece in tiny))
-        self._put(merged.key, self._chunks(tiny))
+        self._put(merged.key, merged.size, self._chunks(tiny))
         with self._database.write() as tx:
             done = sql.merge(tx, upload, merged, keys)
         self._delete(keys if done else [merged.key])
@@ -202,19 +206,47 @@ class ObjectStoreUploads:
         elif known is not None:
             check_digest(digest, known)
         if len(pieces) == 1:
-            with translated(self._url):
-                obstore.copy(self._store, pieces[0].key, target)
+            try:
+                with translated(self._url):
+                    obstore.copy(self._store, pieces[0].key, target)
+            except FileNotFoundError:
+                raise _missing(pieces[0].key) from None
         else:
-            self._put(target, self._checked(pieces, digest))
-        with translated(self._url):
-            stored = int(obstore.head(self._store, target)["size"])
-        if stored != size:
-            raise StorageFailed(f"The object store kept {stored} of {size} bytes of {digest}.", remedy="Push it again.")
+            self._put(target, size, self._checked(pieces, digest))
+        if not self._holds(target, size):
+            raise StorageFailed(f"The object store did not keep the {size} bytes of {digest}.", remedy="Push it again.")
 
-    def _put(self, key: str, chunks: Iterator[bytes]) -> None:
+    def _put(self, key: str, size: int, chunks: Iterator[bytes]) -> None:
         """Write an object. The store shows it when the last part is there; chunks that raise leave nothing."""
-        with reading_ahead(chunks) as ready, translated(self._url):
+        with reading_ahead(chunks) as ready, self._written(key, size):
             obstore.put(self._store, key, ready, chunk_size=_CHUNK, max_concurrency=_AT_ONCE)
+
+    @contextmanager
+    def _written(self, key: str, size: int) -> Iterator[None]:
+        """Raises StorageFailed when the object was not written.
+
+        The answer to the request that completes an object may be lost; asked again, the store knows no such upload.
+        Then the object itself says whether it is there.
+        """
+        try:
+            with translated(self._url):
+                yield
+        except _PieceMissing:
+            raise
+        except (FileNotFoundError, StorageFailed) as error:
+            if self._holds(key, size):
+                return
+            if isinstance(error, StorageFailed):
+                raise
+            raise StorageFailed("The object store lost what was written to it.", remedy="Push it again.") from error
+
+    def _holds(self, key: str, size: int) -> bool:
+        """Whether an object is there in this size."""
+        try:
+            with translated(self._url):
+                return int(obstore.head(self._store, key)["size"]) == size
+        except FileNotFoundError:
+            return False
 
     def _checked(self, pieces: list[Piece], digest: Digest) -> Iterator[bytes]:
         """The bytes of the pieces; raises DigestInvalid after the last one when they are not what `digest` says."""
@@ -226,14 +258,19 @@ class ObjectStoreUploads:
 
     def _chunks(self, pieces: list[Piece]) -> Iterator[bytes]:
         for piece in pieces:
-            stream: IO[bytes] = read_object(self._store, piece.key, self._url)
-            with stream:
+            with self._read(piece.key) as stream:
                 left = piece.size
                 while chunk := stream.read(min(_CHUNK, left)):
                     left -= len(chunk)
                     yield chunk
             if left:
                 raise StorageFailed(f"The object {piece.key} lacks {left} bytes.", remedy="Push the blob again.")
+
+    def _read(self, key: str) -> IO[bytes]:
+        try:
+            return read_object(self._store, key, self._url)
+        except FileNotFoundError:
+            raise _missing(key) from None
 
     def _known_hash(self, upload: str, size: int, algorithm: str) -> Digest | None:
         with self._free:
@@ -305,3 +342,7 @@ class ObjectStoreUploads:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _missing(key: str) -> _PieceMissing:
+    return _PieceMissing(f"The object {key} of an upload is missing.", remedy="Push the blob again.")
