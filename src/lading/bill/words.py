@@ -8,6 +8,7 @@ from typing import Any, Final
 from lading.facts import Fact
 from lading.facts.kinds import (
     access,
+    continuity,
     holding,
     identity,
     lifecycle,
@@ -150,6 +151,21 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     observability.TelemetryClosed: lambda fact: f"{fact.log_lines} log lines and {fact.samples} samples were kept",
     observability.TelemetryGap: lambda fact: f"{fact.stream} are missing: {fact.reason}",
     observability.TelemetryExpired: lambda fact: f"{fact.parts} old parts of telemetry were removed",
+    continuity.BackupTaken: lambda fact: (
+        f"backup taken as of {fact.at[:19]}: {fact.items} items, {fact.new_items} new, {fact.added / 1e6:.1f} MB added"
+        + (f", {fact.missing} LOST BY STORAGE" if fact.missing else "")
+    ),
+    continuity.BackupVerified: lambda fact: f"backup verified{', every byte read' if fact.read_data else ''}",
+    continuity.BackupFailed: lambda fact: f"backup work failed ({fact.work}): {fact.why}",
+    continuity.RestoreDrilled: lambda fact: (
+        f"restore drill {fact.outcome}: RTO {fact.rto_seconds:.1f} s, RPO {fact.rpo_seconds:.0f} s, "
+        f"{fact.compared} digests compared" + (f": {fact.why}" if fact.why else "")
+    ),
+    continuity.BackupRestored: lambda fact: f"restored from the backup of {fact.at[:19]} in {fact.seconds:.1f} s",
+    continuity.BackupScheduled: lambda fact: (
+        f"backup {fact.work} is done every {fact.every_seconds} s" if fact.every_seconds else f"no {fact.work} any more"
+    ),
+    continuity.BackupsForgotten: lambda fact: f"{fact.snapshots} old snapshots were forgotten, keeping {fact.keep}",
     holding.HoldPlaced: lambda fact: (
         f"held ({fact.hold}): {fact.why}" + (f", until {fact.until[:16]}" if fact.until else "")
     ),

@@ -45,7 +45,12 @@ def downgrade(database: Database, revision: str) -> None:
 def current(database: Database) -> str:
     """The revision that the database has; empty for none."""
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        return revision_in(connection)
+
+
+def revision_in(tx: sa.Connection) -> str:
+    """The revision that a transaction sees; empty for none."""
+    return MigrationContext.configure(tx).get_current_revision() or ""
 
 
 def revisions() -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from lading.facts.fact import Fact
 from lading.facts.kinds import (
     access,
+    continuity,
     holding,
     identity,
     lifecycle,
@@ -69,6 +70,13 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     observability.TelemetryClosed,
     observability.TelemetryGap,
     observability.TelemetryExpired,
+    continuity.BackupTaken,
+    continuity.BackupVerified,
+    continuity.BackupFailed,
+    continuity.RestoreDrilled,
+    continuity.BackupRestored,
+    continuity.BackupScheduled,
+    continuity.BackupsForgotten,
     holding.HoldPlaced,
     holding.HoldReleased,
     lifecycle.ShipStarted,

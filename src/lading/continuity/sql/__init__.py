@@ -1,0 +1,1 @@
+"""What this room says to databases: its own tables, and how PostgreSQL shows one moment to two programs."""
