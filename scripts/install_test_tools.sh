@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, mmdebstrap, PostgreSQL, Chromium. Installs what is missing from
-# Debian packages; never starts a service, never touches an engine or database that is already there.
+# What the tests need beyond Python: a container engine, mmdebstrap, PostgreSQL, Chromium, restic. Installs what is
+# missing from Debian packages; never starts a service, never touches an engine or database that is already there.
 set -euo pipefail
 
 say() { printf '\033[2m[set-up]\033[0m %s\n' "$*"; }
@@ -15,6 +15,7 @@ need iptables iptables
 need openssl openssl
 [ -x /bin/busybox ] && file -b /bin/busybox 2>/dev/null | grep -q 'statically' || dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
 need skopeo skopeo
+need restic restic
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 
 # An S3-compatible server that is sturdier than the one among the Python packages, where Go is there to build it.

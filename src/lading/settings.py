@@ -137,6 +137,22 @@ class Settings:
     min_free_megabytes: int = _setting(
         "512", _count, "Refuse new work when the data directory has less space than this."
     )
+    backup_repository: str = _setting(
+        "", str, "Where backups go: a directory, or s3:https://HOST/BUCKET/PREFIX; empty: nowhere."
+    )
+    backup_password_file: Path | None = _setting(
+        "", _optional_path, "File with the password of the backups. Without it no backup can be read: keep a copy."
+    )
+    backup_password: str = _setting("", str, "The password itself, where a file cannot be; a file is better.")
+    backup_keep: str = _setting(
+        "last=24,hourly=48,daily=14,weekly=8,monthly=12", str, "Which backups are kept; the others are removed."
+    )
+    backup_scratch: Path | None = _setting(
+        "", _optional_path, "Where restore drills put what they restore; empty: the data directory."
+    )
+    backup_upload_kilobytes: int = _setting(
+        "0", _count, "Most KiB a second that backups write to their repository; 0: no limit."
+    )
     log_level: str = _setting("info", str, "Level of Lading's own log: debug, info, warning or error.")
 
     @property

@@ -73,6 +73,10 @@ class Content(Protocol):
         """Every item that the rows seen by `tx` name, sorted by path."""
         ...
 
+    def unnamed(self) -> Iterator[Item]:
+        """Items that are kept without a row that names them, sorted by path, all of them after those of `named`."""
+        ...
+
     def stage(self, item: Item, file: Path) -> bool:
         """Make a file of an item, as a hard link where possible; False when storage lost it or has another size.
 

@@ -115,6 +115,15 @@ def prepare_staging(data: Path, metadata: Metadata, *, replace: bool) -> Path:
     return staging
 
 
+def refuse_half_restored(data: Path) -> None:
+    """Raises RestoreRefused when a restore into this data directory began and did not end."""
+    if (data / STAGING).exists():
+        raise RestoreRefused(
+            f"A restore into {data} was not finished.",
+            remedy=f"Run the same `lading backup restore` again, or remove {data / STAGING} to give it up.",
+        )
+
+
 def move_into_place(staging: Path, data: Path, stamp: str) -> None:
     """Make what was staged the data directory; what is in the way goes to `replaced-STAMP`, settings stay.
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -173,7 +174,7 @@ class Taking:
         """Keep what the snapshot names in a file: it is read while sets are saved, long after the snapshot's end."""
         count = 0
         with file.open("w", encoding="ascii") as handle:
-            for item in self._parts.content.named(captured.tx):
+            for item in chain(self._parts.content.named(captured.tx), self._parts.content.unnamed()):
                 handle.write(write_line(Kept(item, 0)))
                 count += 1
         return count

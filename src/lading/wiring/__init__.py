@@ -13,6 +13,9 @@ from pathlib import Path
 
 from lading.bill.assemble import Bills
 from lading.bill.follower import BillFollower
+from lading.continuity.backups import Backups
+from lading.continuity.records import Records
+from lading.continuity.schedule import Schedule
 from lading.facts import Follower, Ledger
 from lading.facts.checkpoints import Checkpoints
 from lading.identity import Identity, Operation
@@ -81,6 +84,7 @@ from lading.wiring.adapters import (
     RegistryOwners,
 )
 from lading.wiring.blobs import open_blobs
+from lading.wiring.continuity import open_backups
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
 from lading.wiring.pulling import spool_directory
@@ -368,6 +372,20 @@ class Wiring:
     @cached_property
     def revocation(self) -> Revocation:
         return Revocation(self.database, self.ledger, self.states, self.deployments, self.clock)
+
+    # Backups
+
+    @cached_property
+    def backups(self) -> Backups:
+        return open_backups(self.settings, self.database, self.ledger, self.clock, self.version)
+
+    @cached_property
+    def backup_records(self) -> Records:
+        return Records(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def backup_schedule(self) -> Schedule:
+        return Schedule(self.database, self.ledger, self.clock)
 
     # What is shown
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from lading.entrypoints.api import errors
 from lading.entrypoints.api.routes import (
+    backups,
     bills,
     decisions,
     identities,
@@ -43,7 +44,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories,
+        ledger, identities, repositories, backups,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

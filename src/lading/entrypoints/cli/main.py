@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from lading.entrypoints.cli import (
+    backups,
     bases,
     bills,
     demo,
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for module in (
     server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
-    strategies, ledgers, identities, repositories,
+    strategies, ledgers, identities, repositories, backups,
 ):  # fmt: skip
     module.register(app)
 

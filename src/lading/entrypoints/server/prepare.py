@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lading import settings as settings_module
+from lading.continuity.restoring import refuse_half_restored
 from lading.entrypoints.server.supervisor import check_ports
 from lading.facts.kinds.system import ServerStarted, ServerStopped
 from lading.kernel.errors import Unavailable
@@ -37,11 +38,12 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     """Make the machine ready for the roles.
 
     Raises:
-        Conflict: a port is taken, or the database belongs to a newer version.
+        Conflict: a port is taken, a restore was not finished, or the database belongs to a newer version.
         Unavailable: the disk is full, the database or the engine does not answer.
         PolicyInvalid, KeyUnusable: the rules or the signing key cannot be used; names file and line.
     """
     check_ports(settings)
+    refuse_half_restored(settings.data)
     _directories(settings)
     _space(settings)
     database = Database(settings.database)

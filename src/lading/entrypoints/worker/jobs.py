@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from lading.entrypoints.worker.backups import BackupOrder
 from lading.entrypoints.worker.telling import JobTelling
 from lading.jobs import Job
 from lading.kernel.errors import LadingError, Unavailable
@@ -35,10 +36,12 @@ class JobRunner:
             "base": self._base,
             "patch": self._patch,
             "remove": self._remove,
+            "backup": self._backup,
         }
 
     def take_over(self) -> None:
         """Mark what was running when the process before died as interrupted; called once, before `run`."""
+        self._wiring.backup_records.abandon(actor="system:backup")
         for orphan in self._wiring.jobs.interrupt():
             _log.warning("a job was interrupted", extra={"job": orphan.id, "kind": orphan.kind})
 
@@ -83,6 +86,21 @@ class JobRunner:
         telling.step(f"Remove {name}")
         self._wiring.deployments.remove(name, why=why, actor=job.actor, say=telling.say)
         return {"outcome": "removed"}
+
+    def _backup(self, job: Job, telling: JobTelling) -> dict[str, Any]:
+        request = msgspec.convert(job.request, BackupOrder)
+        backups = self._wiring.backups
+        if request.work == "create":
+            return backups.create(
+                telling,
+                actor=job.actor,
+                telemetry=request.telemetry,
+                full=request.full,
+                new_repository=request.new_repository,
+            )
+        if request.work == "verify":
+            return backups.verify(telling, actor=job.actor, read_data=request.read_data, backup=request.backup)
+        return backups.drill(telling, actor=job.actor, backup=request.backup)
 
     def _demand_space(self) -> None:
         settings = self._wiring.settings

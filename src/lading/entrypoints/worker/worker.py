@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Final
 
+from lading.entrypoints.worker.backups import BackupSchedule
 from lading.entrypoints.worker.followers import Followers
 from lading.entrypoints.worker.intake import Intake
 from lading.entrypoints.worker.jobs import JobRunner
@@ -21,7 +22,8 @@ from lading.state.leadership import Leadership
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
-_JOBS_AT_ONCE: Final = 2
+# One more than two, because a backup may take hours.
+_JOBS_AT_ONCE: Final = 3
 _RECONCILE_SECONDS: Final = 60.0
 
 
@@ -49,6 +51,7 @@ class Worker:
         threads = Threads(over)
         runner = JobRunner(self._wiring)
         threads.start("followers", Followers(self._wiring).run)
+        threads.start("backups", BackupSchedule(self._wiring).run)
         threads.start("take-over", lambda _over: self._take_over(runner, threads))
         if self._wiring.settings.engine:
             threads.start("engine", lambda over: self._with_engine(over, threads))

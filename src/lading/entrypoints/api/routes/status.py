@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from lading.entrypoints.api.access import Caller, Parts, require
+from lading.entrypoints.api.routes.backups import backup_metrics
 from lading.identity import Operation
 from lading.strategy.evidence.sql import everything
 
@@ -68,4 +69,4 @@ def metrics(parts: Parts) -> str:
         "# TYPE lading_incidents_open gauge",
         f"lading_incidents_open {len(parts.incidents.list(limit=10_000))}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *backup_metrics(parts)]) + "\n"

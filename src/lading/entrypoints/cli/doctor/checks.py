@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lading.entrypoints.cli.doctor import kernel, machine, tools
+from lading.entrypoints.cli.doctor import backups, kernel, machine, tools
 from lading.entrypoints.cli.doctor.result import CheckResult
 from lading.settings import Settings
 
@@ -27,7 +27,15 @@ def run_checks(settings: Settings, *, server_runs: bool, root: Path = Path("/"))
         machine.check_memory, machine.check_open_files, machine.check_exposure, machine.check_clock,
         machine.check_database, machine.check_ca_file,
     )  # fmt: skip
-    of_tools = (tools.check_engine, tools.check_builder, tools.check_firewall, tools.check_bases, tools.check_git)
+    of_tools = (
+        tools.check_engine,
+        tools.check_builder,
+        tools.check_firewall,
+        tools.check_bases,
+        tools.check_git,
+        backups.check_backup_tool,
+        backups.check_backups,
+    )
     return [
         *(check(settings) for check in of_tools),
         *(check(settings) for check in of_machine),
