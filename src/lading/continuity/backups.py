@@ -239,8 +239,18 @@ def restore(
         )
     ]
     try:
-        with made.database.write() as tx:
-            ledger.append(tx, facts, actor=ACTOR)
+        # The copy was made while the backup was being taken; in it, that run never ended.
+        records = Records(made.database, ledger, clock)
+        figures = {"items": made.manifest.items, "bytes": made.manifest.bytes, "entries": made.manifest.entries}
+        records.succeeded(
+            point.backup,
+            facts,
+            actor=ACTOR,
+            backup=point.backup,
+            at=point.at,
+            repository=vault.identity(),
+            figures=figures,
+        )
         books.release(made.database, point.backup, ACTOR)
     finally:
         made.database.close()

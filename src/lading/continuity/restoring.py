@@ -25,8 +25,8 @@ from lading.state import Database, migrate
 STAGING: Final = "restoring"
 _OURS: Final = "database-may-be-cleared"
 _SETTINGS: Final = "lading.toml"
-# What may be in a data directory that counts as empty: the lock of the server, what file systems put there, settings.
-_NOTHING: Final = frozenset({"run", "lost+found", STAGING, _SETTINGS})
+# What may be in a data directory that counts as empty: locks, scratch, what file systems put there, settings.
+_NOTHING: Final = frozenset({"run", "backup", "lost+found", STAGING, _SETTINGS})
 _OPEN_LISTS: Final = 200
 
 Deal = Callable[[Item, Path], None]
