@@ -134,6 +134,11 @@ class Settings:
     telemetry_days: int = _setting("14", _count, "Days that logs and samples are kept.")
     telemetry_megabytes: int = _setting("2048", _count, "Most space that logs and samples may take, in MB.")
     rollout_seconds: float = _setting("90", _seconds, "How long a new container may take to become healthy.")
+    gc_hours: int = _setting("24", _count, "Hours between collections of garbage in the registry; 0: only when asked.")
+    gc_grace_seconds: float = _setting(
+        "86400", _seconds, "How long content that nothing names stays: a push may be on its way to name it."
+    )
+    gc_rate: int = _setting("0", _count, "Most blobs that a collection deletes in a second; 0: as storage allows.")
     min_free_megabytes: int = _setting(
         "512", _count, "Refuse new work when the data directory has less space than this."
     )

@@ -400,3 +400,14 @@ def test_a_writer_who_holds_an_upload_makes_others_fail_soon(tmp_path: Path) -> 
         with pytest.raises(UploadBusy):
             store.append(upload, b"abc", at=0)
     assert store.append(upload, b"abc", at=0) == 3
+
+
+def test_many_go_at_once_and_what_is_not_there_is_passed_over(opened: tuple[Storage, Callable[[], Content]]) -> None:
+    store, reader = opened
+    contents = [bytes([number]) * 10 for number in range(5)]
+    for content in contents:
+        store.put(Digest.of(content), content)
+    store.delete_many([Digest.of(content) for content in contents[:3]] + [Digest.of(b"never there")])
+    store.delete_many([])
+    assert dict(store.all()) == {Digest.of(content): 10 for content in contents[3:]}
+    assert [reader().size(Digest.of(content)) for content in contents] == [None] * 3 + [10] * 2

@@ -8,6 +8,7 @@ from typing import Any, Final
 from lading.facts import Fact
 from lading.facts.kinds import (
     access,
+    collecting,
     continuity,
     holding,
     identity,
@@ -166,6 +167,16 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
         f"backup {fact.work} is done every {fact.every_seconds} s" if fact.every_seconds else f"no {fact.work} any more"
     ),
     continuity.BackupsForgotten: lambda fact: f"{fact.snapshots} old snapshots were forgotten, keeping {fact.keep}",
+    collecting.GarbageCollected: lambda fact: (
+        f"garbage collection gave up {fact.blobs} blobs, {fact.bytes / 1e6:.1f} MB"
+    ),
+    collecting.RetentionChanged: lambda fact: (
+        f"retention of {fact.pattern} changed" if fact.rule else f"retention of {fact.pattern} ended"
+    ),
+    collecting.RetentionApplied: lambda fact: f"retention let {fact.deleted} images go and kept {fact.kept}",
+    collecting.QuotaChanged: lambda fact: (
+        f"may store {fact.bytes / 1e9:.1f} GB" if fact.bytes >= 0 else "may store as much as it likes"
+    ),
     holding.HoldPlaced: lambda fact: (
         f"held ({fact.hold}): {fact.why}" + (f", until {fact.until[:16]}" if fact.until else "")
     ),

@@ -84,6 +84,7 @@ from lading.wiring.adapters import (
     RegistryOwners,
 )
 from lading.wiring.blobs import open_blobs
+from lading.wiring.collecting import Collecting
 from lading.wiring.continuity import open_backups
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
@@ -183,6 +184,10 @@ class Wiring:
     @cached_property
     def authenticator(self) -> IdentityAuthenticator:
         return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull)
+
+    @cached_property
+    def collecting(self) -> Collecting:
+        return Collecting(self)
 
     @cached_property
     def owners(self) -> RegistryOwners:

@@ -17,6 +17,7 @@ from lading.entrypoints.api.routes import (
     jobs,
     knowledge,
     ledger,
+    registry,
     repositories,
     ships,
     status,
@@ -44,7 +45,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories, backups,
+        ledger, identities, repositories, backups, registry,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

@@ -103,9 +103,13 @@ class ApiClient:
         """POST a JSON document."""
         return self._send("POST", path, json={} if body is None else body)
 
-    def delete(self, path: str) -> Any:
+    def put(self, path: str, body: Any) -> Any:
+        """PUT a JSON document."""
+        return self._send("PUT", path, json=body)
+
+    def delete(self, path: str, **query: Any) -> Any:
         """DELETE a resource."""
-        return self._send("DELETE", path)
+        return self._send("DELETE", path, params=query)
 
     def upload(self, path: str, chunks: Iterable[bytes], media_type: str) -> Any:
         """POST a stream of bytes."""

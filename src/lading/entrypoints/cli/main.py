@@ -21,6 +21,7 @@ from lading.entrypoints.cli import (
     knowledge,
     ledgers,
     policies,
+    registries,
     repositories,
     server,
     ships,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for module in (
     server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
-    strategies, ledgers, identities, repositories, backups,
+    strategies, ledgers, identities, repositories, backups, registries,
 ):  # fmt: skip
     module.register(app)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from lading.entrypoints.worker.collecting import order_daily
 from lading.facts import Entry, Follower, follow
 from lading.facts.kinds.supply_chain import FindingsChanged, ImagePushed
 from lading.kernel.clock import Clock
@@ -115,3 +116,4 @@ class Followers:
             self._due["sweep"] = now + _SWEEP_SECONDS
             self._wiring.identity.sweep()
             self._wiring.registry.expire_uploads(older_than=_UPLOAD_SECONDS)
+            order_daily(self._wiring)

@@ -7,10 +7,12 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from lading.entrypoints.worker import collecting
 from lading.entrypoints.worker.backups import BackupOrder
 from lading.entrypoints.worker.telling import JobTelling
 from lading.jobs import Job
@@ -37,6 +39,8 @@ class JobRunner:
             "patch": self._patch,
             "remove": self._remove,
             "backup": self._backup,
+            "collect": partial(collecting.collect, wiring),
+            "retain": partial(collecting.retain, wiring),
         }
 
     def take_over(self) -> None:

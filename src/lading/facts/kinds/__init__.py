@@ -8,6 +8,7 @@ from typing import Final
 from lading.facts.fact import Fact
 from lading.facts.kinds import (
     access,
+    collecting,
     continuity,
     holding,
     identity,
@@ -79,6 +80,10 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     continuity.BackupsForgotten,
     holding.HoldPlaced,
     holding.HoldReleased,
+    collecting.GarbageCollected,
+    collecting.RetentionChanged,
+    collecting.RetentionApplied,
+    collecting.QuotaChanged,
     lifecycle.ShipStarted,
     lifecycle.ShipFinished,
     lifecycle.PatchPlanned,

@@ -9,6 +9,7 @@ import hashlib
 import io
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -26,6 +27,14 @@ class BlobStore(Content, Protocol):
 
     def delete(self, digest: Digest) -> bool:
         """Remove a blob; whether it was there."""
+        ...
+
+    def delete_many(self, digests: Sequence[Digest]) -> None:
+        """Remove blobs, durably on return; those that are not there are passed over."""
+        ...
+
+    def all(self) -> Iterator[tuple[Digest, int]]:
+        """Every blob with its size in bytes, in no order. Walks storage: for repairs, never for an answer."""
         ...
 
 
@@ -102,6 +111,13 @@ class MemoryBlobs:
 
     def delete(self, digest: Digest) -> bool:
         return self._blobs.pop(digest, None) is not None
+
+    def delete_many(self, digests: Sequence[Digest]) -> None:
+        for digest in digests:
+            self._blobs.pop(digest, None)
+
+    def all(self) -> Iterator[tuple[Digest, int]]:
+        yield from [(digest, len(content)) for digest, content in self._blobs.items()]
 
     def start(self, upload: str) -> None:
         self._uploads[upload] = bytearray()

@@ -7,9 +7,11 @@ disk, renamed, and its directory flushed, in that order.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lading.kernel.digest import Digest
+from lading.kernel.errors import InvalidInput
 from lading.kernel.ids import new_id
 from lading.supply_chain.registry.blobs import check_digest
 from lading.supply_chain.registry.content_directory import DirectoryContent
@@ -48,6 +50,27 @@ class DirectoryBlobs(DirectoryContent):
         except FileNotFoundError:
             return False
         return True
+
+    def delete_many(self, digests: Sequence[Digest]) -> None:
+        touched: set[Path] = set()
+        with translated(self._blobs):
+            for path in map(self.path, digests):
+                try:
+                    path.unlink()
+                except FileNotFoundError:
+                    continue
+                touched.add(path.parent)
+            for directory in touched:
+                _flush_directory(directory)
+
+    def all(self) -> Iterator[tuple[Digest, int]]:
+        with translated(self._blobs):
+            for path in self._blobs.glob("*/??/*"):
+                try:
+                    yield Digest.parse(f"{path.parent.parent.name}:{path.name}"), path.stat().st_size
+                except (FileNotFoundError, InvalidInput):
+                    # Deleted since, or nothing of ours.
+                    continue
 
     def start(self, upload: str) -> None:
         self._uploads.start(upload)

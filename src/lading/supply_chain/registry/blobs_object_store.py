@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import obstore
 
 from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
+from lading.kernel.errors import InvalidInput
 from lading.state import Database
 from lading.supply_chain.registry.blobs import check_digest
 from lading.supply_chain.registry.content_object_store import ObjectStoreContent, key, translated
@@ -40,6 +42,22 @@ class ObjectStoreBlobs(ObjectStoreContent):
             with translated(self._url):
                 obstore.delete(self._store, key(digest))
         return present
+
+    def delete_many(self, digests: Sequence[Digest]) -> None:
+        if digests:
+            with translated(self._url):
+                obstore.delete(self._store, [key(digest) for digest in digests])
+
+    def all(self) -> Iterator[tuple[Digest, int]]:
+        with translated(self._url):
+            for page in obstore.list(self._store, "blobs"):
+                for item in page:
+                    parts = item["path"].split("/")
+                    try:
+                        yield Digest.parse(f"{parts[-3]}:{parts[-1]}"), int(item["size"])
+                    except (IndexError, InvalidInput):
+                        # Nothing of ours.
+                        continue
 
     def start(self, upload: str) -> None:
         self._uploads.start(upload)

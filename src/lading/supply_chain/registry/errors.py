@@ -110,6 +110,12 @@ class ScopeMissing(RegistryError, Unauthenticated):
     oci_code = "UNAUTHORIZED"
 
 
+class QuotaExceeded(RegistryError, Forbidden):
+    """A team's repositories would hold more than they may."""
+
+    oci_code = "DENIED"
+
+
 class IllegalMove(RegistryError, Conflict):
     """An image cannot go from its state to the wanted one."""
 

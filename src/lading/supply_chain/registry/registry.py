@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -33,6 +34,7 @@ from lading.supply_chain.registry.errors import (
     TooLarge,
 )
 from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, Manifest, read_manifest
+from lading.supply_chain.registry.quotas import check_quota
 from lading.supply_chain.registry.reading import Reading, check_name, read_config, unknown_in
 from lading.supply_chain.registry.sql import reading, writing
 from lading.supply_chain.registry.states import NOT_JUDGED, ImageStates, State
@@ -126,8 +128,7 @@ class Registry(Reading):
             size = reading.blob_size(tx, source, str(digest))
             if size is None:
                 return False
-            self._claim(tx, repository, visitor)
-            writing.link_blob(tx, repository, str(digest), size, timestamp(self._clock.now()))
+            self._add_link(tx, repository, digest, size, visitor)
         return True
 
     def put_blob(self, repository: str, content: bytes, visitor: Visitor) -> Digest:
@@ -192,7 +193,7 @@ class Registry(Reading):
         self._storage.put(manifest.digest, body)
         with self._database.write() as tx:
             # Once more: a blob may have been deleted since.
-            writing.hold_parts(tx, repository, {str(part.digest) for part in manifest.parts})
+            writing.hold_parts(tx, repository, {str(manifest.digest), *(str(part.digest) for part in manifest.parts)})
             _check_complete(tx, repository, manifest)
             _check_stored(tx, manifest.digest, generation)
             origin = _Origin(self._claim(tx, repository, visitor), visitor.principal, commit, pipeline)
@@ -204,15 +205,30 @@ class Registry(Reading):
     def delete_manifest(self, repository: str, digest: Digest, visitor: Visitor) -> None:
         """Remove a manifest and its tags from a repository; its state stays; raises ManifestUnknown."""
         check_name(repository)
+        if not self.delete_manifests(repository, lambda _tx: [str(digest)], visitor):
+            raise ManifestUnknown(f"{repository} has no {digest}.", remedy="See `lading image ls`.")
+
+    def delete_manifests(
+        self, repository: str, choose: Callable[[Transaction], Sequence[str]], visitor: Visitor
+    ) -> int:
+        """Remove the manifests that `choose` names, in the transaction in which it chose; returns how many there were.
+
+        While it chooses nobody tags a manifest of the repository or pushes an index of some.
+        """
         with self._database.write() as tx:
-            facts: list[Fact] = [
-                TagMoved(repository=repository, tag=tag, digest="", previous=str(digest))
-                for tag in reading.tags_naming(tx, repository, str(digest))
-            ]
-            if not writing.delete_manifest(tx, repository, str(digest)):
-                raise ManifestUnknown(f"{repository} has no {digest}.", remedy="See `lading image ls`.")
-            facts.append(ManifestDeleted(digest=str(digest), repository=repository))
+            writing.shut_out_pushes(tx, repository)
+            facts: list[Fact] = []
+            gone = 0
+            for digest in choose(tx):
+                facts += [
+                    TagMoved(repository=repository, tag=tag, digest="", previous=digest)
+                    for tag in reading.tags_naming(tx, repository, digest)
+                ]
+                if writing.delete_manifest(tx, repository, digest):
+                    facts.append(ManifestDeleted(digest=digest, repository=repository))
+                    gone += 1
             self._ledger.append(tx, facts, actor=visitor.principal)
+        return gone
 
     def delete_tag(self, repository: str, tag: str, visitor: Visitor) -> None:
         """Remove a tag; what it named stays; raises ManifestUnknown."""
@@ -259,8 +275,12 @@ class Registry(Reading):
     def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor, generation: str) -> None:
         with self._database.write() as tx:
             _check_stored(tx, digest, generation)
-            self._claim(tx, repository, visitor)
-            writing.link_blob(tx, repository, str(digest), size, timestamp(self._clock.now()))
+            self._add_link(tx, repository, digest, size, visitor)
+
+    def _add_link(self, tx: Transaction, repository: str, digest: Digest, size: int, visitor: Visitor) -> None:
+        team = self._claim(tx, repository, visitor)
+        if writing.link_blob(tx, repository, str(digest), size, timestamp(self._clock.now())):
+            check_quota(tx, team)
 
     def _claim(self, tx: Transaction, repository: str, visitor: Visitor) -> str:
         check_name(repository)

@@ -18,6 +18,7 @@ from lading.supply_chain.registry.sql.tables import (
     namespaces,
     parts,
     pulls,
+    quotas,
     repositories,
     spool_cursors,
     states,
@@ -45,14 +46,16 @@ def set_visibility(tx: Transaction, names: Collection[str], visibility: str) -> 
     tx.execute(sa.update(repositories).where(repositories.c.name.in_(names)).values(visibility=visibility))
 
 
-def link_blob(tx: Transaction, repository: str, digest: str, size: int, now: str) -> None:
-    """Say that a repository has a blob."""
+def link_blob(tx: Transaction, repository: str, digest: str, size: int, now: str) -> bool:
+    """Say that a repository has a blob; whether that is new."""
     here = (blob_links.c.repository == repository) & (blob_links.c.digest == digest)
     if tx.execute(sa.update(blob_links).where(here).values(linked=now)).rowcount > 0:
-        return
+        return False
     row = {"repository": repository, "digest": digest, "size": size, "linked": now}
-    if _insert_once(tx, blob_links, [row]):
-        grow_repository(tx, repository, size)
+    if tx.execute(_insert(tx, blob_links).values(**row).on_conflict_do_nothing()).rowcount == 0:
+        return False
+    grow_repository(tx, repository, size)
+    return True
 
 
 def unlink_blob(tx: Transaction, repository: str, digest: str) -> bool:
@@ -90,6 +93,13 @@ def hold_parts(tx: Transaction, repository: str, digests: Collection[str]) -> No
     for table in (blob_links, manifests):
         query = sa.select(table.c.digest).where(table.c.repository == repository, table.c.digest.in_(digests))
         tx.execute(query.with_for_update(read=True)).all()
+
+
+def shut_out_pushes(tx: Transaction, repository: str) -> None:
+    """Let nobody name a manifest of the repository until the transaction ends. SQLite has one writer anyway."""
+    if tx.dialect.name != "sqlite":
+        query = sa.select(manifests.c.digest).where(manifests.c.repository == repository)
+        tx.execute(query.with_for_update()).all()
 
 
 def touch_link(tx: Transaction, repository: str, digest: str, now: str) -> None:
@@ -130,6 +140,13 @@ def set_tag(tx: Transaction, repository: str, tag: str, digest: str, now: str) -
 def delete_tag(tx: Transaction, repository: str, tag: str) -> None:
     """Remove a tag."""
     tx.execute(sa.delete(tags).where(tags.c.repository == repository, tags.c.tag == tag))
+
+
+def set_quota(tx: Transaction, team: str, most: int) -> None:
+    """Keep how many bytes a team's repositories may hold; below 0: as many as they like."""
+    tx.execute(sa.delete(quotas).where(quotas.c.team == team))
+    if most >= 0:
+        tx.execute(sa.insert(quotas).values(team=team, bytes=most))
 
 
 def image_team(tx: Transaction, digest: str) -> str | None:
@@ -177,9 +194,10 @@ def drop_cursors(tx: Transaction, files: Sequence[str]) -> None:
     tx.execute(sa.delete(spool_cursors).where(spool_cursors.c.file.in_(files)))
 
 
-def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Insert what is not there yet; concurrent pushes of one blob meet here. Whether anything was new."""
-    return bool(rows) and tx.execute(_insert(tx, table).on_conflict_do_nothing(), rows).rowcount > 0
+def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert what is not there yet; concurrent pushes of one blob meet here."""
+    if rows:
+        tx.execute(_insert(tx, table).on_conflict_do_nothing(), rows)
 
 
 def _insert(tx: Transaction, table: sa.Table) -> Any:

@@ -1,0 +1,19 @@
+"""`lading registry`: its space, its upstreams, its other regions. Each part adds its own commands to the group."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from lading.entrypoints.cli import space
+
+_PARTS: Final = (space,)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group with the commands of every part."""
+    group = typer.Typer(help="The registry: garbage, retention, quotas, usage.", no_args_is_help=True)
+    for part in _PARTS:
+        part.add_to(group)
+    app.add_typer(group, name="registry")
