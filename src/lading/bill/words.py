@@ -16,6 +16,7 @@ from lading.facts.kinds import (
     observability,
     orchestration,
     policy,
+    replication,
     runtime_security,
     supply_chain,
     system,
@@ -84,7 +85,21 @@ def _posture(fact: runtime_security.PostureAssessed) -> str:
     return f"has more than it was allowed: {_list(fact.deviations)}" if fact.deviations else "has what it was allowed"
 
 
+def _conflict(fact: replication.TagConflictResolved) -> str:
+    kept = _short(fact.kept) or "its deletion"
+    lost = _short(fact.lost) or "its deletion"
+    return f"tag {fact.tag} was moved in two regions: {kept} of {fact.kept_region} stays, {lost} of {fact.lost_region} lost"
+
+
 _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
+    replication.TargetAdded: lambda fact: f"is copied to {fact.url} from now on",
+    replication.TargetRemoved: lambda fact: f"is not copied any more; {fact.waiting} items were waiting",
+    replication.ReplicationFailed: lambda fact: f"could not be reached or refused: {fact.why}; {fact.waiting} items wait",
+    replication.ReplicationCaughtUp: lambda fact: f"caught up: {fact.items} items in {fact.seconds:.1f} s",
+    replication.RegionAccepted: lambda fact: f"is trusted with key {fact.key_id[:19]} for {_list(fact.patterns)}",
+    replication.RegionDismissed: lambda _fact: "is not trusted any more",
+    replication.ChangeRefused: lambda fact: f"said about {fact.change} {fact.name} what is not taken over: {fact.why}",
+    replication.TagConflictResolved: _conflict,
     system.ServerStarted: lambda fact: f"Lading {fact.version} started{'' if fact.clean else ' after an unclean end'}",
     system.ServerStopped: lambda fact: f"Lading stopped after {fact.seconds:.0f} s",
     system.ClockRegressed: lambda fact: f"the machine's clock went back by {fact.behind_us / 1e6:.0f} s",

@@ -1,0 +1,5 @@
+"""The tables of replication, and every statement about them."""
+
+from lading.supply_chain.registry.replication.sql.tables import targets
+
+__all__ = ["targets"]
