@@ -88,13 +88,14 @@ def _posture(fact: runtime_security.PostureAssessed) -> str:
 def _conflict(fact: replication.TagConflictResolved) -> str:
     kept = _short(fact.kept) or "its deletion"
     lost = _short(fact.lost) or "its deletion"
-    return f"tag {fact.tag} was moved in two regions: {kept} of {fact.kept_region} stays, {lost} of {fact.lost_region} lost"
+    stays, goes = f"{kept} of {fact.kept_region}", f"{lost} of {fact.lost_region}"
+    return f"tag {fact.tag} was moved in two regions at once: {stays} stays, {goes} is kept by its digest"
 
 
 _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     replication.TargetAdded: lambda fact: f"is copied to {fact.url} from now on",
     replication.TargetRemoved: lambda fact: f"is not copied any more; {fact.waiting} items were waiting",
-    replication.ReplicationFailed: lambda fact: f"could not be reached or refused: {fact.why}; {fact.waiting} items wait",
+    replication.ReplicationFailed: lambda fact: f"could not be served, {fact.waiting} items wait: {fact.why}",
     replication.ReplicationCaughtUp: lambda fact: f"caught up: {fact.items} items in {fact.seconds:.1f} s",
     replication.RegionAccepted: lambda fact: f"is trusted with key {fact.key_id[:19]} for {_list(fact.patterns)}",
     replication.RegionDismissed: lambda _fact: "is not trusted any more",

@@ -16,11 +16,12 @@ _MOST_NAME: Final = 64
 
 
 class PrincipalKind(StrEnum):
-    """People log in; robots belong to a team; the system is Lading itself."""
+    """People log in; robots belong to a team; the system is Lading itself; a region is another Lading."""
 
     PERSON = "person"
     ROBOT = "robot"
     SYSTEM = "system"
+    REGION = "region"
     ANONYMOUS = "anonymous"
 
 
@@ -106,3 +107,8 @@ def person_name(name: str) -> str:
 def robot_name(team: str, name: str) -> str:
     """`robot:TEAM/NAME`; raises InvalidName."""
     return f"robot:{checked_name(team, 'team')}/{checked_name(name, 'robot')}"
+
+
+def region_name(name: str) -> str:
+    """`region:NAME`; raises InvalidName."""
+    return f"region:{checked_name(name, 'region')}"

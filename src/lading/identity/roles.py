@@ -24,6 +24,7 @@ class Operation(StrEnum):
     APPROVE = "approve"
     REVOKE = "revoke"
     EXCEPT = "except"
+    REPLICATE = "replicate"
     ADMIN = "admin"
 
 
@@ -34,6 +35,7 @@ class Role(StrEnum):
     DEVELOPER = "developer"
     OPERATOR = "operator"
     SECURITY = "security"
+    REPLICATOR = "replicator"
     ADMIN = "admin"
 
 
@@ -57,5 +59,6 @@ ALLOWED: Final[dict[Role, frozenset[Operation]]] = {
     Role.DEVELOPER: _SEES | {Operation.PUSH, Operation.SHIP, Operation.DEPLOY},
     Role.OPERATOR: _SEES | {Operation.SHIP, Operation.DEPLOY, Operation.RESPOND, Operation.DELETE},
     Role.SECURITY: _SEES | {Operation.APPROVE, Operation.REVOKE, Operation.EXCEPT, Operation.RESPOND},
+    Role.REPLICATOR: frozenset({Operation.REPLICATE}),
     Role.ADMIN: frozenset(Operation),
 }

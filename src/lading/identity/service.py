@@ -28,7 +28,15 @@ from lading.identity.authenticate import Authenticator
 from lading.identity.errors import AccessDenied, InvalidName
 from lading.identity.passwords import Passwords
 from lading.identity.patterns import checked_pattern
-from lading.identity.principal import Grant, Principal, PrincipalKind, checked_name, person_name, robot_name
+from lading.identity.principal import (
+    Grant,
+    Principal,
+    PrincipalKind,
+    checked_name,
+    person_name,
+    region_name,
+    robot_name,
+)
 from lading.identity.roles import EVERY_TEAM, Operation, Role
 from lading.identity.sql import IdentityStore, PrincipalRow, TokenRow
 from lading.identity.token import is_token, new_token, token_hash
@@ -273,6 +281,33 @@ class Identity:
             issued, fact = self._issue(tx, full, new_token(), "internal", lasting, frozenset(only))
             self._ledger.append(tx, [*facts, fact], actor=actor)
         return issued
+
+    def admit_region(self, name: str, *, actor: str) -> IssuedToken:
+        """A token for another Lading, good for nothing but replication; its tokens from before stop working.
+
+        Raises:
+            InvalidName: the name breaks the grammar.
+        """
+        full = region_name(name)
+        with self._database.write() as tx:
+            facts: list[Fact] = []
+            if not self._store.principals(tx, self._now(tx), [full]):
+                facts += self._new_principal(tx, full, PrincipalKind.REGION, None)
+            if self._store.grant(tx, full, Grant(EVERY_TEAM, Role.REPLICATOR)):
+                facts.append(RoleGranted(principal=full, team=EVERY_TEAM, role=Role.REPLICATOR))
+            facts += self._revoke(tx, self._store.tokens(tx, full))
+            only = frozenset({Operation.REPLICATE})
+            issued, fact = self._issue(tx, full, new_token(), "replication", None, only)
+            self._ledger.append(tx, [*facts, fact], actor=actor)
+        self._authenticator.forget()
+        return issued
+
+    def dismiss_region(self, name: str, *, actor: str) -> None:
+        """The tokens of another Lading stop working."""
+        full = region_name(name)
+        with self._database.write() as tx:
+            self._ledger.append(tx, self._revoke(tx, self._store.tokens(tx, full)), actor=actor)
+        self._authenticator.forget()
 
     def revoke_token(self, identity: str, *, actor: str) -> None:
         """Make a token worthless: at once here, within a second in other processes. Raises NotFound."""

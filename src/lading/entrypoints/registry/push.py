@@ -22,7 +22,7 @@ from lading.entrypoints.registry.lists import referrers_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.blobs import check_offset
-from lading.supply_chain.registry.errors import SizeInvalid, TooLarge
+from lading.supply_chain.registry.errors import Denied, SizeInvalid, TooLarge
 from lading.supply_chain.registry.manifest import MOST_BYTES
 from lading.supply_chain.registry.registry import Registry
 
@@ -221,6 +221,8 @@ class _PushEndpoint:
     async def put_manifest(self, request: Request, visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]
         media_type = request.headers.get("content-type", "")
+        if visitor.principal.startswith("region:"):
+            raise Denied(f"{visitor.principal} brings blobs only.", remedy="Manifests travel as signed changes.")
         body = await _bounded(request)
         pushed = await run_in_threadpool(self.registry.put_manifest, name, reference, media_type, body, visitor)
         response = _created(name, "manifests", pushed.digest)

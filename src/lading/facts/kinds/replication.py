@@ -72,9 +72,9 @@ class ChangeRefused(_AboutRegion, frozen=True, kw_only=True, tag="replication.ch
 
 
 class TagConflictResolved(Fact, frozen=True, kw_only=True, tag="replication.tag-conflict"):
-    """A tag was moved in two regions that did not know of each other; the later move stays, the other is kept by digest.
+    """A tag was moved in two regions that did not know of each other's move; the later one stays.
 
-    `kept` or `lost` is empty where the tag had been deleted.
+    What the other one named is kept under its digest.     `kept` or `lost` is empty where the tag had been deleted.
     """
 
     repository: str

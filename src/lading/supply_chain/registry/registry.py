@@ -170,8 +170,10 @@ class Registry(Reading):
 
     # Manifests and tags
 
-    def put_manifest(self, repository: str, reference: str, media_type: str, body: bytes, visitor: Visitor) -> Pushed:
-        """Accept a manifest under a tag or its digest.
+    def put_manifest(
+        self, repository: str, reference: str, media_type: str, body: bytes, visitor: Visitor, *, named: str = ""
+    ) -> Pushed:
+        """Accept a manifest under a tag or its digest; `named` is the tag of a signature that is put by its digest.
 
         Raises:
             ManifestInvalid: malformed, or not what `reference` says.
@@ -188,7 +190,7 @@ class Registry(Reading):
         with self._database.read() as tx:
             _check_complete(tx, repository, manifest)
         commit, pipeline = self._revision(manifest)
-        served_with = self._served_with(manifest, tag)
+        served_with = self._served_with(manifest, tag or named)
         generation = self._announce(manifest.digest, len(body))
         self._storage.put(manifest.digest, body)
         with self._database.write() as tx:

@@ -96,6 +96,27 @@ class ImageStates(StateReader):
         self._ledger.append(tx, [fact], actor=who)
         return after
 
+    def adopt(self, tx: Transaction, digest: Digest, after: ImageState) -> None:
+        """Take over where an image stands in another region, which saw to it that its own move there was legal.
+
+        The table above has no say here: regions agree on one of their moves, and it may skip what led to it.
+        """
+        row = sql.locked_state(tx, str(digest))
+        before = image_state(row) if row else None
+        if before == after:
+            return
+        sql.save_state(tx, str(digest), msgspec.structs.asdict(after))
+        fact = ImageMoved(
+            digest=str(digest),
+            before=before.state if before else "",
+            after=after.state,
+            why=after.why,
+            decision=after.decision,
+            until=after.until,
+            replaced_by=after.replaced_by,
+        )
+        self._ledger.append(tx, [fact], actor=after.who)
+
 
 def _same(before: ImageState, after: ImageState) -> bool:
     """Whether a move says nothing new. Saying again that an image is revoked keeps who revoked it first, and why."""

@@ -46,6 +46,7 @@ class ManifestChange(Moved, frozen=True, kw_only=True, tag="manifest"):
     repository: Short
     digest: Short
     team: Short = ""
+    visibility: Short = ""
     media_type: Short = ""
     named: Short = ""
     body: bytes = b""
@@ -70,7 +71,14 @@ class OwnerChange(Moved, frozen=True, kw_only=True, tag="owner"):
     team: Short
 
 
-Change = TagChange | ManifestChange | StateChange | OwnerChange
+class VisibilityChange(Moved, frozen=True, kw_only=True, tag="visibility"):
+    """Who may see a repository."""
+
+    repository: Short
+    visibility: Short
+
+
+Change = TagChange | ManifestChange | StateChange | OwnerChange | VisibilityChange
 
 
 class Result(StrEnum):

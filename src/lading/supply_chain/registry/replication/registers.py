@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lading.facts import Entry, Ledger
+from lading.facts.kinds.access import VisibilityChanged
 from lading.facts.kinds.supply_chain import ImageMoved, ImagePushed, ManifestDeleted, OwnerChanged, TagMoved
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.replication.sql import registers as sql
@@ -18,7 +19,8 @@ from lading.supply_chain.registry.replication.stamps import Kind, Register, Stam
 
 PRESENT: Final = "present"
 FROM_REGION: Final = "region:"
-KINDS: Final = tuple(kind.kind() for kind in (ImagePushed, TagMoved, ManifestDeleted, ImageMoved, OwnerChanged))
+_KINDS: Final = (ImagePushed, TagMoved, ManifestDeleted, ImageMoved, OwnerChanged, VisibilityChanged)
+KINDS: Final = tuple(kind.kind() for kind in _KINDS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH: Final = 2_000
 
@@ -65,6 +67,7 @@ class Registers:
         if after >= head:
             return 0
         entries = self._ledger.read(tx, after=after, limit=limit, kinds=KINDS)
+        entries = [entry for entry in entries if entry.seq <= head]
         # What was taken over from elsewhere was stamped when it was taken over.
         self._stamp(tx, [entry for entry in entries if not entry.actor.startswith(FROM_REGION)])
         sql.move_position(tx, entries[-1].seq if len(entries) == limit else head)
@@ -103,4 +106,6 @@ def moves(entry: Entry) -> list[tuple[Kind, str, str]]:
             return [(Kind.STATE, fact.digest, fact.after)]
         case OwnerChanged():
             return [(Kind.OWNER, fact.digest, fact.team)]
+        case VisibilityChanged():
+            return [(Kind.VISIBILITY, fact.repository, fact.visibility)]
     return []

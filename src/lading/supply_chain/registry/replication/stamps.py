@@ -36,18 +36,24 @@ class Stamp(NamedTuple):
 
 
 class Kind(StrEnum):
-    """What moves. The name of a tag is `REPOSITORY:TAG`, of a manifest `REPOSITORY@DIGEST`, of others the digest."""
+    """What moves.
+
+    The name of a tag is `REPOSITORY:TAG`, of a manifest `REPOSITORY@DIGEST`, of a state or an owner the digest, of a
+    visibility the repository.
+    """
 
     TAG = "tag"
     MANIFEST = "manifest"
     STATE = "state"
     OWNER = "owner"
+    VISIBILITY = "visibility"
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that moves: where it is, who moved it there, and what was known then and since.
 
-    `value` is the digest of a tag (empty: deleted), `present` or empty for a manifest, the state, or the owner.
+    `value` is the digest of a tag (empty: deleted), `present` or empty for a manifest, the state, the owner or the
+    visibility.
     """
 
     kind: Kind

@@ -72,7 +72,11 @@ def next_due(tx: Transaction, target: str, lane: int) -> str | None:
 
 def waiting_tags(tx: Transaction, target: str, repository: str) -> Sequence[Row]:
     """The tags of a repository that wait."""
-    here = (items.c.target == target) & (items.c.kind == "tag") & items.c.name.startswith(f"{repository}:", True)
+    here = (
+        (items.c.target == target)
+        & (items.c.kind == "tag")
+        & items.c.name.startswith(f"{repository}:", autoescape=True)
+    )
     return tx.execute(sa.select(items).where(here).order_by(items.c.seq).limit(1_000)).all()
 
 
