@@ -1,5 +1,5 @@
 """The tables of replication, and every statement about them."""
 
-from lading.supply_chain.registry.replication.sql.tables import targets
+from lading.supply_chain.registry.replication.sql.tables import items
 
-__all__ = ["targets"]
+__all__ = ["items"]

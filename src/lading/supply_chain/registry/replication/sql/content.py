@@ -40,7 +40,7 @@ def repositories_with(tx: Transaction, digests: Collection[str]) -> dict[str, li
     return found
 
 
-def belonging(tx: Transaction, digest: str) -> Sequence[sa.Row[Any]]:
+def belonging(tx: Transaction, digest: str) -> Sequence[Any]:
     """Where a manifest is, and what is pulled with it or lists it: repository and digest of each."""
     listing = sa.select(parts.c.manifest).where(parts.c.role == "manifest", parts.c.digest == digest)
     query = sa.select(manifests.c.repository, manifests.c.digest).where(

@@ -23,7 +23,6 @@ targets: Final = sa.Table(
     sa.Column("rate", sa.BigInteger, nullable=False, comment="bytes a second; 0: as fast as it goes"),
     sa.Column("added", sa.Text, nullable=False),
     sa.Column("added_by", sa.Text, nullable=False),
-    sa.Column("cursor", sa.BigInteger, nullable=False, comment="the last fact that was planned"),
     sa.Column("standing", sa.Text, nullable=False, comment="new, following or failing"),
     sa.Column("behind_since", sa.Text, nullable=False, comment="since when it is new or failing"),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="in a row"),

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lading.state import Transaction
 from lading.supply_chain.registry.replication.sql.tables import delays, items, targets, uploads
 
-Row = sa.Row[Any]
+Row = Any
 
 
 def target_rows(tx: Transaction) -> Sequence[Row]:
@@ -44,7 +44,7 @@ def remove_target(tx: Transaction, name: str) -> None:
 
 def count_sent(tx: Transaction, name: str, sent: int, size: int) -> None:
     """Count what a target got."""
-    values = {"items": targets.c.items + sent, "bytes": targets.c.bytes + size}
+    values = {"items": targets.c["items"] + sent, "bytes": targets.c.bytes + size}
     tx.execute(sa.update(targets).where(targets.c.name == name).values(**values))
 
 
@@ -72,12 +72,9 @@ def next_due(tx: Transaction, target: str, lane: int) -> str | None:
 
 def waiting_tags(tx: Transaction, target: str, repository: str) -> Sequence[Row]:
     """The tags of a repository that wait."""
-    here = (
-        (items.c.target == target)
-        & (items.c.kind == "tag")
-        & items.c.name.startswith(f"{repository}:", autoescape=True)
-    )
-    return tx.execute(sa.select(items).where(here).order_by(items.c.seq).limit(1_000)).all()
+    below = items.c.name.startswith(f"{repository}:", autoescape=True)
+    query = sa.select(items).where(items.c.target == target, items.c.kind == "tag", below)
+    return tx.execute(query.order_by(items.c.seq).limit(1_000)).all()
 
 
 def drop_item(tx: Transaction, row: Row) -> bool:
@@ -116,7 +113,7 @@ def count_delay(tx: Transaction, target: str, hour: str, waited_us: Collection[i
     here = (delays.c.target == target) & (delays.c.hour == hour)
     worst = max(waited_us)
     values = {
-        "items": delays.c.items + len(waited_us),
+        "items": delays.c["items"] + len(waited_us),
         "total_us": delays.c.total_us + sum(waited_us),
         "worst_us": sa.case((delays.c.worst_us < worst, worst), else_=delays.c.worst_us),
     }
@@ -128,7 +125,7 @@ def count_delay(tx: Transaction, target: str, hour: str, waited_us: Collection[i
 def delays_since(tx: Transaction, target: str, hour: str) -> Row:
     """Items, worst and total delay since an hour."""
     query = sa.select(
-        sa.func.coalesce(sa.func.sum(delays.c.items), 0).label("items"),
+        sa.func.coalesce(sa.func.sum(delays.c["items"]), 0).label("items"),
         sa.func.coalesce(sa.func.max(delays.c.worst_us), 0).label("worst_us"),
         sa.func.coalesce(sa.func.sum(delays.c.total_us), 0).label("total_us"),
     )
@@ -159,13 +156,10 @@ def forget_upload(tx: Transaction, target: str, repository: str, digest: str) ->
 
 
 def _upload(target: str, repository: str, digest: str) -> sa.ColumnElement[bool]:
-    return (uploads.c.target == target) & (uploads.c.repository == repository) & (uploads.c.digest == digest)
+    return sa.and_(uploads.c.target == target, uploads.c.repository == repository, uploads.c.digest == digest)
 
 
 def _same(row: Row) -> sa.ColumnElement[bool]:
-    return (
-        (items.c.target == row.target)
-        & (items.c.lane == row.lane)
-        & (items.c.kind == row.kind)
-        & (items.c.name == row.name)
+    return sa.and_(
+        items.c.target == row.target, items.c.lane == row.lane, items.c.kind == row.kind, items.c.name == row.name
     )
