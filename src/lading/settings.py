@@ -7,6 +7,7 @@ A flag wins over the environment, the environment over the file, the file over t
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -58,6 +59,12 @@ def _flag(text: str) -> bool:
     raise InvalidInput(f"{text!r} is neither yes nor no.", remedy="Write true or false.")
 
 
+def _name(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", text) is None or len(text) > 64:
+        raise InvalidInput(f"{text!r} is not a name.", remedy="Use lower-case letters and digits, joined by . _ or -.")
+    return text
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -97,6 +104,7 @@ class Settings:
     roles: tuple[str, ...] = _setting(
         "push,pull,api,worker", _roles, "What this host runs; several hosts share a PostgreSQL and an object store."
     )
+    region: str = _setting("main", _name, "Name of this Lading among others that it replicates with.")
     push_addr: Address = _setting("127.0.0.1:5000", Address.parse, "Push endpoint (authenticated read and write).")
     pull_addr: Address = _setting("127.0.0.1:5001", Address.parse, "Pull endpoint (read-only, approved content only).")
     api_addr: Address = _setting("127.0.0.1:8080", Address.parse, "Management API and web console.")

@@ -89,6 +89,7 @@ from lading.wiring.continuity import open_backups
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
 from lading.wiring.pulling import spool_directory
+from lading.wiring.replication import Replication
 
 Say = Callable[[str], None]
 _OWN_TOKENS_LAST = timedelta(hours=2)
@@ -188,6 +189,10 @@ class Wiring:
     @cached_property
     def collecting(self) -> Collecting:
         return Collecting(self)
+
+    @cached_property
+    def replication(self) -> Replication:
+        return Replication(self)
 
     @cached_property
     def owners(self) -> RegistryOwners:

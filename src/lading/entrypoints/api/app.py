@@ -18,6 +18,7 @@ from lading.entrypoints.api.routes import (
     knowledge,
     ledger,
     registry,
+    replication,
     repositories,
     ships,
     status,
@@ -45,7 +46,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories, backups, registry,
+        ledger, identities, repositories, backups, registry, replication,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

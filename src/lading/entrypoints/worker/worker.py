@@ -51,6 +51,7 @@ class Worker:
         threads = Threads(over)
         runner = JobRunner(self._wiring)
         threads.start("followers", Followers(self._wiring).run)
+        threads.start("replication", lambda over: self._wiring.replication.replicator().run(over))
         threads.start("backups", BackupSchedule(self._wiring).run)
         threads.start("take-over", lambda _over: self._take_over(runner, threads))
         if self._wiring.settings.engine:
