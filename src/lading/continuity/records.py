@@ -39,7 +39,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of work stands: `ok`, `never`, `late`, `failed` or `running`, and what that means."""
+    """How one kind of work stands: ok, never, late, failed, incomplete or running, and what that means."""
 
     work: str
     state: str
@@ -122,18 +122,21 @@ class Records:
         good = tables.last(tx, work, "succeeded")
         since = (good.at or good.started) if good else ""
         age = (self._clock.now() - parse_timestamp(since)).total_seconds() if since else None
-        state, says = self._judge(work, every, latest, age)
+        state, says = self._judge(work, every, latest, good, age)
         shown = _run(latest) if latest else None
         due = str(plan.due) if plan else ""
         return Health(work=work, state=state, says=says, age_seconds=age, every_seconds=every, due=due, last=shown)
 
-    def _judge(self, work: str, every: int, latest: Any, age: float | None) -> tuple[str, str]:
+    def _judge(self, work: str, every: int, latest: Any, good: Any, age: float | None) -> tuple[str, str]:
         if latest is not None and latest.outcome == "failed":
             return "failed", f"the last {work} failed: {latest.why}"
         if latest is not None and latest.outcome == "running" and age is None:
             return "running", f"the first {work} is under way"
         if age is None:
             return "never", f"no {work} was ever done"
+        missing = msgspec.json.decode(good.figures).get("missing", 0) if good else 0
+        if missing:
+            return "incomplete", f"the last {work} has all but {missing} items that storage had lost"
         if every and age > 2 * every + _GRACE.total_seconds():
             return "late", f"the last good {work} is {age / 3600:.1f} hours old, and one is due every {every} s"
         return "ok", f"the last good {work} is {age / 3600:.1f} hours old"

@@ -165,7 +165,7 @@ def schedule(
 
 
 def status(limit: LimitOption = 10, output: OutputOption = Output.TABLE) -> None:
-    """Show how backups, verifications and drills stand. Exit code 1: one failed, is late, or was never done."""
+    """Show how backups, verifications and drills stand. Exit code 1: something failed, is late or was never done."""
     client = ApiClient()
     found = client.get("/api/v1/backups/status")
     runs = client.get("/api/v1/backups/runs", limit=limit)
@@ -178,7 +178,7 @@ def status(limit: LimitOption = 10, output: OutputOption = Output.TABLE) -> None
         for run in runs:
             run["result"] = run["why"] or ", ".join(f"{key} {value}" for key, value in run["figures"].items())
         print_rows(runs, ("started", "work", "outcome", "result"), output, "Nothing was done yet.")
-    if any(one["state"] in ("failed", "late", "never") for one in found["health"] if _matters(one)):
+    if any(one["state"] in ("failed", "late", "incomplete", "never") for one in found["health"] if _matters(one)):
         raise typer.Exit(int(ExitCode.FAILED))
 
 

@@ -42,7 +42,7 @@ def check_backups(settings: Settings) -> CheckResult:
     except LadingError as error:
         return warn("backups", error.what, error.remedy)
     for work in health.values():
-        if work.state in ("failed", "late"):
+        if work.state in ("failed", "late", "incomplete"):
             return fail("backups", work.says, "See `lading backup status` and the job that failed.")
     if health["create"].state == "never":
         return warn("backups", "none was ever taken", "Schedule them: lading backup schedule create --every 1h")
