@@ -60,6 +60,14 @@ class ResticRepository:
         return self.identity()
 
     def save(self, directory: Path, tags: Mapping[str, str], progress: Progress) -> Saved:
+        try:
+            return self._save(directory, tags, progress)
+        except RepositoryBusy:
+            # Perhaps by a process that was killed; what lives on stays locked.
+            self._run("unlock")
+            return self._save(directory, tags, progress)
+
+    def _save(self, directory: Path, tags: Mapping[str, str], progress: Progress) -> Saved:
         joined = ",".join(f"{name}={value}" for name, value in tags.items())
         arguments = ("backup", ".", "--host", _HOST, "--tag", joined, "--force")
         summary: dict[str, Any] = {}

@@ -7,7 +7,8 @@ object store. Its size is bounded, so that staging is, and so that a kill costs 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ MOST_ITEMS: Final = 20_000
 MOST_BYTES: Final = 4 << 30
 # Sets with less than an eighth of what fits are put together when there are more than this many.
 MOST_SMALL: Final = 32
+_AT_ONCE: Final = 8
 
 
 class Sets:
@@ -49,20 +51,44 @@ class Sets:
         self._directory = directory
         self._progress = progress
         self._after_each = after_each
+        # Fetching from an object store is waiting, mostly.
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="stage")
         self._items = 0
         self._bytes = 0
         self.used = used
         self.added = 0
 
-    def add(self, item: Item) -> int | None:
-        """Put an item into the present set; the set's number, or None when storage does not have the item."""
-        if self._items >= MOST_ITEMS or (self._items and self._bytes + item.size > MOST_BYTES):
-            self.save()
-        if not self._content.stage(item, self._directory / item.path):
-            return None
-        self._items += 1
-        self._bytes += item.size
-        return len(self.used)
+    def add(self, items: Sequence[Item]) -> list[int | None]:
+        """Put items into sets; for each the set's number, or None when storage does not have it."""
+        numbers: list[int | None] = []
+        rest = list(items)
+        while rest:
+            fitting = self._fitting(rest)
+            if not fitting:
+                self.save()
+                continue
+            staged = list(self._pool.map(lambda item: self._content.stage(item, self._directory / item.path), fitting))
+            for item, there in zip(fitting, staged, strict=True):
+                self._items += there
+                self._bytes += item.size if there else 0
+                numbers.append(len(self.used) if there else None)
+            rest = rest[len(fitting) :]
+        return numbers
+
+    def _fitting(self, items: list[Item]) -> list[Item]:
+        """The first of `items` that the present set has room for; an item larger than a set has one of its own."""
+        count, size = self._items, self._bytes
+        fitting: list[Item] = []
+        for item in items:
+            if count >= MOST_ITEMS or (count and size + item.size > MOST_BYTES):
+                break
+            count, size = count + 1, size + item.size
+            fitting.append(item)
+        return fitting
+
+    def close(self) -> None:
+        """End its threads."""
+        self._pool.shutdown()
 
     def save(self) -> None:
         """Save the present set, if there is anything in it."""

@@ -8,9 +8,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -40,6 +40,7 @@ from lading.kernel.clock import Clock, timestamp
 from lading.state import migrate
 
 _MOST_MISSING: Final = 1_000
+_AT_ONCE: Final = 500
 _EXTEND_SECONDS: Final = 300.0
 PATIENCE_SECONDS: Final = 6 * 3_600.0
 _TURN_SECONDS: Final = 0.2
@@ -138,7 +139,8 @@ class Taking:
         telling.step("Save what is new")
         sets, known = ([], iter(())) if full else self._known(snapshots, work)
         saving = self._saving(draft, sets, work, telling)
-        written = self._save_items(work / "wanted.txt", known, saving, point / ITEMS)
+        with closing(saving):
+            written = self._save_items(work / "wanted.txt", known, saving, point / ITEMS)
         telling.step("Save the point")
         files = tuple(seal(point))
         manifest = _complete(draft, written, saving.used, files)
@@ -224,15 +226,18 @@ class Taking:
         """Write the list of items, saving those that are in no set."""
         written = _Written()
         with file.open("w", encoding="ascii") as handle:
-            for item, has in beside((kept.item for kept in read_lines(wanted)), known):
-                number = saving.add(item) if has is None else has
-                if number is None:
-                    written.missing.append(item.path)
-                    continue
-                written.new += has is None
-                written.items[number] += 1
-                written.bytes[number] += item.size
-                handle.write(write_line(Kept(item, number)))
+            compared = beside((kept.item for kept in read_lines(wanted)), known)
+            while some := list(islice(compared, _AT_ONCE)):
+                fresh = iter(saving.add([item for item, has in some if has is None]))
+                for item, has in some:
+                    number = next(fresh) if has is None else has
+                    if number is None:
+                        written.missing.append(item.path)
+                        continue
+                    written.new += has is None
+                    written.items[number] += 1
+                    written.bytes[number] += item.size
+                    handle.write(write_line(Kept(item, number)))
             saving.save()
         return written
 
