@@ -30,7 +30,7 @@ class BlobStore(Content, Protocol):
         ...
 
     def delete_many(self, digests: Sequence[Digest]) -> None:
-        """Remove blobs, durably on return; those that are not there are passed over."""
+        """Remove blobs; those that are not there are passed over. After a power failure some may be there again."""
         ...
 
     def all(self) -> Iterator[tuple[Digest, int]]:

@@ -52,16 +52,9 @@ class DirectoryBlobs(DirectoryContent):
         return True
 
     def delete_many(self, digests: Sequence[Digest]) -> None:
-        touched: set[Path] = set()
         with translated(self._blobs):
             for path in map(self.path, digests):
-                try:
-                    path.unlink()
-                except FileNotFoundError:
-                    continue
-                touched.add(path.parent)
-            for directory in touched:
-                _flush_directory(directory)
+                path.unlink(missing_ok=True)
 
     def all(self) -> Iterator[tuple[Digest, int]]:
         with translated(self._blobs):

@@ -164,16 +164,15 @@ class Collections:
         while True:
             started = self._clock.monotonic()
             with self._database.write() as tx:
-                after = (state["repository"], state["digest"])
-                rows = sql.stale_links(tx, state["before"], after, _PAGE)
+                rows = sql.stale_links(tx, state["before"], (state["after"], state["digest"]), _PAGE)
                 kept = self._protected(tx, self._holds.protection(tx))
                 for repository, group in groupby(rows, key=lambda row: str(row.repository)):
                     digests = [row.digest for row in group if row.digest not in kept]
                     state["links"] += sql.drop_links(tx, repository, digests, state["before"])
                 if len(rows) < _PAGE:
-                    state |= {"phase": "blobs", "repository": "", "digest": ""}
+                    state |= {"phase": "blobs", "after": "", "digest": ""}
                 else:
-                    state |= {"repository": rows[-1].repository, "digest": rows[-1].digest}
+                    state |= {"after": rows[-1].repository, "digest": rows[-1].digest}
                 self._note(tx, state)
             say(_progress(state))
             if state["phase"] == "blobs":
@@ -200,7 +199,7 @@ class Collections:
         while True:
             started = self._clock.monotonic()
             with self._database.write() as tx:
-                rows = sql.unused_blobs(tx, state["before"], state["digest"], _PAGE)
+                rows = sql.unused_blobs(tx, state["before"], (state["after"], state["digest"]), _PAGE)
                 protection = self._holds.protection(tx)
                 kept = self._protected(tx, protection)
                 chosen = [
@@ -212,9 +211,9 @@ class Collections:
                 state["blobs"] += len(gone)
                 state["bytes"] += sum(row.size for row in gone)
                 if len(rows) < _PAGE:
-                    state |= {"phase": "done", "digest": ""}
+                    state |= {"phase": "done", "after": "", "digest": ""}
                 else:
-                    state |= {"digest": rows[-1].digest}
+                    state |= {"after": rows[-1].stored, "digest": rows[-1].digest}
                 self._note(tx, state)
             say(_progress(state))
             if state["phase"] == "done":
@@ -222,7 +221,7 @@ class Collections:
             self._rest(started, len(gone), order)
 
     def _explain_blobs(self, before: str) -> Iterator[Deletion]:
-        after, rows = "", None
+        after, rows = ("", ""), None
         while rows is None or len(rows) == _PAGE:
             with self._database.read() as tx:
                 rows = sql.unused_blobs(tx, before, after, _PAGE, but_links_before=before)
@@ -233,7 +232,7 @@ class Collections:
                     why = f"nothing names it; it was stored at {row.stored[:16].replace('T', ' ')}"
                     yield Deletion(what="blob", digest=row.digest, size=row.size, repository="", why=why)
             if rows:
-                after = rows[-1].digest
+                after = (rows[-1].stored, rows[-1].digest)
 
     # How it is done
 
@@ -256,7 +255,7 @@ class Collections:
         self._clock.sleep(max(took * _SHARE, least - took))
 
     def _note(self, tx: Transaction, state: dict[str, Any]) -> None:
-        fields = ("phase", "repository", "digest", "links", "blobs", "bytes")
+        fields = ("phase", "after", "digest", "links", "blobs", "bytes")
         sql.note(tx, state["id"], {name: state[name] for name in fields})
 
     def _end(self, state: dict[str, Any]) -> Collected:

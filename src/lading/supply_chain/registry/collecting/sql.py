@@ -22,8 +22,10 @@ collections: Final = sa.Table(
     sa.Column("before", sa.Text, nullable=False, comment="what was stored or linked since then stays"),
     sa.Column("ended", sa.Text, nullable=False, server_default=""),
     sa.Column("phase", sa.Text, nullable=False, comment="links, blobs or done"),
-    sa.Column("repository", sa.Text, nullable=False, server_default="", comment="the last one looked at"),
-    sa.Column("digest", sa.Text, nullable=False, server_default="", comment="the last one looked at"),
+    sa.Column(
+        "after", sa.Text, nullable=False, server_default="", comment="of the last one: repository, or when stored"
+    ),
+    sa.Column("digest", sa.Text, nullable=False, server_default="", comment="of the last one"),
     sa.Column("links", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("blobs", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
@@ -73,12 +75,20 @@ def _is_unused_blob(*, but_links_before: str = "") -> sa.ColumnElement[bool]:
     return ~link.exists() & ~manifest.exists()
 
 
-def unused_blobs(tx: Transaction, before: str, after: str, limit: int, *, but_links_before: str = "") -> Sequence[Row]:
-    """Blobs beyond `after` that were last stored before `before` and that nothing names."""
+def unused_blobs(
+    tx: Transaction, before: str, after: tuple[str, str], limit: int, *, but_links_before: str = ""
+) -> Sequence[Row]:
+    """Blobs beyond `after` (when stored, digest) that were last stored before `before` and that nothing names.
+
+    In the order in which they were stored, which is how they lie on a disk: in any other order a file system takes many
+    times as long to let them go.
+    """
     query = sa.select(blobs).where(
-        blobs.c.digest > after, blobs.c.stored < before, _is_unused_blob(but_links_before=but_links_before)
+        sa.tuple_(blobs.c.stored, blobs.c.digest) > after,
+        blobs.c.stored < before,
+        _is_unused_blob(but_links_before=but_links_before),
     )
-    return tx.execute(query.order_by(blobs.c.digest).limit(limit)).all()
+    return tx.execute(query.order_by(blobs.c.stored, blobs.c.digest).limit(limit)).all()
 
 
 def forget_blobs(tx: Transaction, digests: Collection[str], before: str) -> list[Row]:

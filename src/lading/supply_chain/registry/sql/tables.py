@@ -45,6 +45,7 @@ blobs: Final = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("stored", sa.Text, nullable=False, comment="when it was last about to be stored"),
     sa.Column("generation", sa.Text, nullable=False),
+    sa.Index("ix_registry_blobs_stored", "stored", "digest"),
 )
 
 # A manifest's bytes are content like any other and live in the blob store; this is what is known of it.
