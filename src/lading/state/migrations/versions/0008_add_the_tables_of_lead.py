@@ -19,8 +19,10 @@ def upgrade() -> None:
         sa.Column("before", sa.Text(), nullable=False, comment="what was stored or linked since then stays"),
         sa.Column("ended", sa.Text(), server_default="", nullable=False),
         sa.Column("phase", sa.Text(), nullable=False, comment="links, blobs or done"),
-        sa.Column("repository", sa.Text(), server_default="", nullable=False, comment="the last one looked at"),
-        sa.Column("digest", sa.Text(), server_default="", nullable=False, comment="the last one looked at"),
+        sa.Column(
+            "after", sa.Text(), server_default="", nullable=False, comment="of the last one: repository, or when stored"
+        ),
+        sa.Column("digest", sa.Text(), server_default="", nullable=False, comment="of the last one"),
         sa.Column("links", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("blobs", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False),
