@@ -1,6 +1,5 @@
 """Add the tables of lead."""
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
