@@ -113,6 +113,10 @@ class Admission:
             findings=tuple(findings),
         )
 
+    def learn(self, image: Digest) -> None:
+        """Know what is in an image that another region judged, so that it is judged here too when a flaw is found."""
+        self._findings.match_image(image, self._inventories.take(image))
+
     def reconsider(self, image: Digest, repository: str) -> Decision | None:
         """Judge an approved image again, because something new is known; withdraws the approval if it fails now.
 

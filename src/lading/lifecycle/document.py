@@ -76,7 +76,7 @@ class Documents:
             "size": row.size if row else 0,
             "state": state.state if state else "unknown",
             "signed": bool(row) and self._attestations.is_signed(image, row.repository if row else ""),
-            "attestations": self._attestations.predicate_types(image),
+            "attestations": self._attestations.predicate_types(image, row.repository if row else ""),
             "user": str(configuration.get("User") or ""),
             "gaps": self._gaps(image),
             "base": {"reference": base, "digest": base_digest, "known": bool(base_digest)},

@@ -216,7 +216,9 @@ class Wiring:
 
     @cached_property
     def attestations(self) -> Attestations:
-        return Attestations(RegistryArtifacts(self.registry), self.key, self.database, self.ledger, self.clock)
+        return Attestations(
+            RegistryArtifacts(self.registry), self.key, self.database, self.ledger, self.clock, self.replication.trusted
+        )
 
     @cached_property
     def sources(self) -> Sources:

@@ -102,6 +102,10 @@ class Replication:
             clock=parts.clock,
         )
 
+    def trusted(self) -> list[PublicKey]:
+        """The keys of the regions whose approvals count here."""
+        return [PublicKey.from_pem(region.key) for region in self.regions.all() if region.approvals]
+
     def replicator(self) -> Replicator:
         """The loop that keeps targets close behind."""
         parts = self._wiring

@@ -16,6 +16,7 @@ from lading.kernel.errors import Conflict, LadingError
 from lading.lifecycle.telling import Untold
 from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
+from lading.supply_chain.registry.replication.registers import FROM_REGION
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class ToAdmit:
 
     Judging reads layers and cannot happen in the follower's transaction. The images are noted in memory; after a kill
     the worker judges every image that is still in quarantine without a decision. What our own builder pushed is judged
-    by its ship; it is looked at here only when that did not happen.
+    by its ship, and what another region pushed by that region; it is looked at here only when that did not happen.
     """
 
     name = "admission"
@@ -52,7 +53,8 @@ class ToAdmit:
         for entry in entries:
             fact = entry.fact
             if isinstance(fact, ImagePushed) and is_image(fact):
-                due = self._clock.monotonic() + (_SHIP_SECONDS if fact.principal.endswith("/builder") else 0)
+                judged_elsewhere = fact.principal.endswith("/builder") or fact.principal.startswith(FROM_REGION)
+                due = self._clock.monotonic() + (_SHIP_SECONDS if judged_elsewhere else 0)
                 self.pushed[fact.digest] = (fact.repository, due)
             elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
                 self.changed.add(fact.digest)
@@ -92,10 +94,11 @@ class Followers:
         for digest in [digest for digest, (_, due) in self._to_admit.pushed.items() if due <= now]:
             repository, _due = self._to_admit.pushed.pop(digest)
             state = self._wiring.states.state(Digest.parse(digest))
-            if state is None or state.decision:
-                continue
             try:
-                self._wiring.admission.admit(Digest.parse(digest), repository, Untold())
+                if state is not None and state.who.startswith(FROM_REGION) and not state.is_new:
+                    self._wiring.admission.learn(Digest.parse(digest))
+                elif state is not None and not state.decision:
+                    self._wiring.admission.admit(Digest.parse(digest), repository, Untold())
             except LadingError as error:
                 _log.warning("an image could not be judged", extra={"image": digest, "error": str(error)})
         while self._to_admit.changed:

@@ -6,7 +6,7 @@ nothing. Verifying reads the registry and a public key and nothing else, as anyb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -51,10 +51,20 @@ class VerifiedAttestation:
 
 
 class Attestations:
-    """Makes, lists and verifies signatures and attestations."""
+    """Makes, lists and verifies signatures and attestations.
+
+    Args:
+        trusted: the keys of others whose signatures count as our own do.
+    """
 
     def __init__(
-        self, store: ArtifactStore, signer: Signer, database: Database, ledger: Ledger, clock: Clock | None = None
+        self,
+        store: ArtifactStore,
+        signer: Signer,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock | None = None,
+        trusted: Callable[[], Sequence[Verifier]] = tuple,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -62,6 +72,7 @@ class Attestations:
         self._ledger = ledger
         self._clock = clock or SystemClock()
         self._rows = AttestationStore()
+        self._trusted = trusted
 
     @property
     def key_id(self) -> str:
@@ -140,7 +151,7 @@ class Attestations:
         content = cosign.payload(image, repository)
         known = self._known(image, repository, Digest.of(content))
         tag = cosign.signature_tag(image)
-        if self.is_signed(image, repository):
+        if self.is_signed(image, repository, [self._signer]):
             # Signed but not recorded: a crash came between the two.
             digest = Digest.of(self._store.manifest(repository, tag))
             return known or self._keep(image, repository, digest, SIGNATURE, Digest.of(content), None, actor)
@@ -161,15 +172,20 @@ class Attestations:
         with self._database.read() as tx:
             return self._rows.of(tx, image, repository)
 
-    def predicate_types(self, image: Digest) -> list[str]:
-        """The kinds of attestation in force, for the policy input: expired ones are left out."""
+    def predicate_types(self, image: Digest, repository: str = "") -> list[str]:
+        """The kinds of attestation in force, for the policy input: expired ones are left out.
+
+        Where none was made here, those that others made count, in `repository`, as far as they verify.
+        """
         with self._database.read() as tx:
             now = timestamp(self._now(tx))
             rows = self._rows.of(tx, image)
+        if not rows and repository:
+            return sorted({one.predicate_type for one in self.verify(image, repository) if not one.problem})
         return sorted({row.predicate_type for row in rows if not row.until or row.until > now})
 
     def is_signed(self, image: Digest, repository: str, verifiers: Sequence[Verifier] | None = None) -> bool:
-        """Whether a signature in the registry holds (by our own key unless told otherwise)."""
+        """Whether a signature in the registry holds (by our own key or a trusted one, unless told otherwise)."""
         try:
             self.verify_signature(image, repository, verifiers)
         except LadingError:
@@ -191,7 +207,7 @@ class Attestations:
         for _, digest, signature in cosign.signature_layers(manifest):
             try:
                 content = self._content(repository, digest, cosign.MOST_PAYLOAD)
-                return cosign.verify(content, signature, image, verifiers or [self._signer]).key_id
+                return cosign.verify(content, signature, image, verifiers or self._believed()).key_id
             except LadingError as error:
                 problem = error
         raise problem
@@ -201,15 +217,19 @@ class Attestations:
     ) -> list[VerifiedAttestation]:
         """Check every attestation that refers to an image: signature, subject, and that an approval has not ended.
 
-        Those that do not hold are in the list with their problem. `verifiers` is our own key unless told otherwise.
+        Those that do not hold are in the list with their problem. `verifiers` are our own key and
+        those trusted, unless told otherwise.
         """
         with self._database.read() as tx:
             now = self._now(tx)
         found = [one for one in self._store.referrers(repository, image) if one.artifact_type == MEDIA_TYPE]
+        believed = self._believed()
         return [
-            self._verified(one.digest, image, repository, verifiers or [self._signer], now)
-            for one in found[:_MOST_REFERRERS]
+            self._verified(one.digest, image, repository, verifiers or believed, now) for one in found[:_MOST_REFERRERS]
         ]
+
+    def _believed(self) -> list[Verifier]:
+        return [self._signer, *self._trusted()]
 
     def _verified(
         self, digest: Digest, image: Digest, repository: str, verifiers: Sequence[Verifier], now: datetime
