@@ -92,6 +92,15 @@ def _roles(text: str) -> tuple[str, ...]:
     return tuple(name for name in ROLES if name in said)
 
 
+def _platforms(text: str) -> tuple[str, ...]:
+    """Names such as `linux/amd64` between commas."""
+    said = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in said:
+        if re.fullmatch(r"[a-z0-9]{1,32}/[a-z0-9]{1,32}", name) is None:
+            raise InvalidInput(f"{name!r} is not a platform.", remedy="Write them as linux/amd64, between commas.")
+    return said
+
+
 def _setting(default: str, read: Callable[[str], Any], meaning: str) -> Any:
     return field(metadata={"default": default, "read": read, "meaning": meaning})
 
@@ -134,6 +143,9 @@ class Settings:
     )
     anonymous_pull: bool = _setting(
         "false", _flag, "Let those without an account pull from repositories that are public."
+    )
+    index_platforms: tuple[str, ...] = _setting(
+        "", _platforms, "Platforms that decide how good an index is, such as linux/amd64,linux/arm64; empty: all."
     )
     upstream: str = _setting("", str, "Public registry to mirror missing base images from; empty: none.")
     poll_seconds: float = _setting("0.25", _seconds, "How often followers look for new facts.")

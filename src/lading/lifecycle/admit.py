@@ -3,10 +3,14 @@
 Two questions are asked: may this image be in the registry at all (stage "push"), and could it be deployed (stage
 "deploy", without a workload)? Only when both are answered yes is it signed and approved; an image that is approved
 already and fails now loses its approval.
+
+An index is as good as its worst platform: every image that it lists is judged first, and the index is approved when all
+of them are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -16,7 +20,7 @@ from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
 from lading.kernel.subject import Subject
 from lading.lifecycle.document import Documents
-from lading.lifecycle.telling import Telling
+from lading.lifecycle.telling import Telling, Untold
 from lading.policy.decide import Policy
 from lading.policy.decision import Decision
 from lading.state import Database
@@ -25,10 +29,13 @@ from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.findings import Findings
-from lading.supply_chain.registry.states import ImageStates, State
+from lading.supply_chain.registry.members import Member
+from lading.supply_chain.registry.states import ImageState, ImageStates, State
 
 APPROVAL_LASTS: Final = timedelta(days=90)
 _ACTOR: Final = "system:admission"
+_FOR_MEMBER: Final = "its image for "
+_Weakest = tuple[Member, ImageState]
 
 
 class BillOfMaterials(Protocol):
@@ -36,6 +43,22 @@ class BillOfMaterials(Protocol):
 
     def of(self, image: Digest) -> dict[str, Any]:
         """The document; raises NotInventoried."""
+        ...
+
+
+class Indexes(Protocol):
+    """What indexes list."""
+
+    def members(self, digest: Digest, platforms: Collection[str] = ()) -> Sequence[Member]:
+        """The images that decide how good an index is, for all or some platforms; none for an image."""
+        ...
+
+    def indexes_with(self, digest: Digest) -> list[Digest]:
+        """The indexes that list an image, directly or through others."""
+        ...
+
+    def repository_of(self, digest: Digest) -> str:
+        """A repository that holds the image; raises ManifestUnknown."""
         ...
 
 
@@ -57,7 +80,11 @@ class Verdict:
 
 
 class Admission:
-    """Judges images."""
+    """Judges images.
+
+    Args:
+        platforms: the `os/architecture`s whose images an index is judged by; all when empty.
+    """
 
     def __init__(
         self,
@@ -71,7 +98,9 @@ class Admission:
         policy: Policy,
         attestations: Attestations,
         bill_of_materials: BillOfMaterials,
+        indexes: Indexes,
         clock: Clock,
+        platforms: Collection[str] = (),
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -82,7 +111,9 @@ class Admission:
         self._policy = policy
         self._attestations = attestations
         self._bill_of_materials = bill_of_materials
+        self._indexes = indexes
         self._clock = clock
+        self._platforms = platforms
 
     def admit(
         self, image: Digest, repository: str, telling: Telling, provenance: dict[str, Any] | None = None
@@ -92,6 +123,7 @@ class Admission:
         Args:
             provenance: how it was made, when Lading made it; attested before the decision, which looks for it.
         """
+        weakest = self._judge_members(image, repository, telling)
         inventory = self._inventories.take(image)
         ecosystems = ", ".join(f"{count} {name}" for name, count in sorted(inventory.ecosystems.items()))
         telling.say(f"inventory: {len(inventory.packages)} packages ({ecosystems or 'none'}), {inventory.files} files")
@@ -100,9 +132,12 @@ class Admission:
         if provenance is not None:
             self._attestations.attest(image, repository, PROVENANCE, provenance, actor=_ACTOR)
         decision = self._decide(image)
-        state = (
-            self._prove_and_approve(image, repository, decision) if decision.allowed else self._hold(image, decision)
-        )
+        if not decision.allowed:
+            state = self._hold(image, decision)
+        elif weakest is not None:
+            state = self._hold_for(image, *weakest)
+        else:
+            state = self._prove_and_approve(image, repository, decision)
         telling.say(f"decision {decision.id[:8]}: {state}", "done" if state is State.APPROVED else "warning")
         return Verdict(
             image=image,
@@ -132,6 +167,60 @@ class Admission:
             self._hold(image, decision)
         return decision
 
+    def renew(self, image: Digest) -> bool:
+        """Judge an approved image again; when it passes it is approved anew, otherwise held. Whether it passed."""
+        decision = self._decide(image)
+        if not decision.allowed:
+            self._hold(image, decision)
+        elif (weakest := self._weakest(image)) is not None:
+            self._hold_for(image, *weakest)
+        else:
+            self._approve(image, self._indexes.repository_of(image), decision)
+            return True
+        return False
+
+    def settle_indexes(self, member: Digest) -> None:
+        """Let the indexes that list an image follow a move of it: held while it is not approved, judged when it is."""
+        for index in self._indexes.indexes_with(member):
+            known = self._states.state(index)
+            if known is None or known.state is State.REVOKED:
+                continue
+            weakest = self._weakest(index)
+            if weakest is not None and known.state is State.APPROVED:
+                self._hold_for(index, *weakest)
+            elif weakest is None and known.why.startswith(_FOR_MEMBER):
+                self.admit(index, self._indexes.repository_of(index), Untold())
+
+    def _judge_members(self, index: Digest, repository: str, telling: Telling) -> _Weakest | None:
+        """Judge every image that an index lists; the first that counts and is not approved."""
+        for member in self._indexes.members(index):
+            image = Digest.parse(member.digest)
+            state = self._states.state(image)
+            if state is not None and state.state is State.QUARANTINED:
+                telling.say(f"{member.platform or 'an image'} {image}")
+                self.admit(image, repository, telling)
+        return self._weakest(index)
+
+    def _weakest(self, index: Digest) -> _Weakest | None:
+        """The first image of an index that counts and is not approved."""
+        members = self._indexes.members(index, self._platforms)
+        states = self._states.states([member.digest for member in members]) if members else {}
+        for member in members:
+            state = states.get(member.digest)
+            # What has no state is nothing that an engine can run.
+            if state is not None and state.state is not State.APPROVED:
+                return member, state
+        return None
+
+    def _hold_for(self, index: Digest, member: Member, state: ImageState) -> State:
+        """Hold an index because of one of its images."""
+        why = f"{_FOR_MEMBER}{member.platform or 'no platform'}, {member.digest}, is {state.state}: {state.why}"
+        with self._database.write() as tx:
+            known = self._states.state_in(tx, index)
+            if known is not None and known.state is State.REVOKED:
+                return State.REVOKED
+            return self._states.move(tx, index, State.QUARANTINED, who=_ACTOR, why=why, decision=state.decision).state
+
     def _decide(self, image: Digest) -> Decision:
         document = self._documents.of_image(image)
         subject = Subject.image(image)
@@ -144,9 +233,12 @@ class Admission:
         known = self._states.state(image)
         if known is not None and known.state is State.REVOKED:
             return State.REVOKED
-        until = self._clock.now() + APPROVAL_LASTS
         if known is not None and known.state is State.APPROVED and self._attestations.is_signed(image, repository):
             return State.APPROVED
+        return self._approve(image, repository, decision)
+
+    def _approve(self, image: Digest, repository: str, decision: Decision) -> State:
+        until = self._clock.now() + APPROVAL_LASTS
         self._attestations.sign(image, repository, actor=_ACTOR)
         self._attestations.attest(image, repository, CYCLONEDX, self._bill_of_materials.of(image), actor=_ACTOR)
         approval = {"decision": decision.id, "rules": decision.pack, "approvedBy": _ACTOR}

@@ -11,6 +11,7 @@ from lading.kernel.digest import Digest
 from lading.orchestration.rollout.deployments import Deployments
 from lading.orchestration.sql import ContainerRow
 from lading.state import Database
+from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.states import ImageState, ImageStates, State
 
 
@@ -25,11 +26,18 @@ class Revocation:
     """Revokes images."""
 
     def __init__(
-        self, database: Database, ledger: Ledger, states: ImageStates, deployments: Deployments, clock: Clock
+        self,
+        database: Database,
+        ledger: Ledger,
+        states: ImageStates,
+        registry: Reading,
+        deployments: Deployments,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._states = states
+        self._registry = registry
         self._deployments = deployments
         self._clock = clock
 
@@ -40,7 +48,7 @@ class Revocation:
             IllegalMove: it was never pushed here.
         """
         started = self._clock.monotonic()
-        running = tuple(self._deployments.containers(image=str(image)))
+        running = self.running(image)
         with self._database.write() as tx:
             state = self._states.move(tx, image, State.REVOKED, who=who, why=why, replaced_by=replaced_by)
             fact = ImageRevocationCarriedOut(
@@ -50,3 +58,9 @@ class Revocation:
             )
             self._ledger.append(tx, [fact], actor=who)
         return Revoked(state=state, running=running)
+
+    def running(self, image: Digest) -> tuple[ContainerRow, ...]:
+        """The containers that run an image, one of those that it lists, or an index that lists it."""
+        listed = [Digest.parse(member.digest) for member in self._registry.members(image)]
+        family = dict.fromkeys((image, *listed, *self._registry.indexes_with(image)))
+        return tuple(row for one in family for row in self._deployments.containers(image=str(one)))

@@ -24,6 +24,7 @@ from lading.kernel.clock import SystemClock
 from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import Bases, Mirror, NoMirror
 from lading.lifecycle.document import Documents
+from lading.lifecycle.expire import Expiry
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
@@ -72,6 +73,7 @@ from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
+from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import ImageStates
 from lading.supply_chain.registry.visibility import Visibilities
 from lading.wiring.access import IdentityAuthenticator
@@ -169,6 +171,10 @@ class Wiring:
     @cached_property
     def states(self) -> ImageStates:
         return ImageStates(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def serving(self) -> Serving:
+        return Serving(self.database, self.registry, self.states, self.settings.index_platforms)
 
     @cached_property
     def holds(self) -> Holds:
@@ -326,8 +332,14 @@ class Wiring:
             policy=self.policy,
             attestations=self.attestations,
             bill_of_materials=self.bill_of_materials,
+            indexes=self.registry,
             clock=self.clock,
+            platforms=self.settings.index_platforms,
         )
+
+    @cached_property
+    def expiry(self) -> Expiry:
+        return Expiry(self.database, self.states, self.admission, self.clock)
 
     @cached_property
     def bases(self) -> Bases:
@@ -383,7 +395,7 @@ class Wiring:
 
     @cached_property
     def revocation(self) -> Revocation:
-        return Revocation(self.database, self.ledger, self.states, self.deployments, self.clock)
+        return Revocation(self.database, self.ledger, self.states, self.registry, self.deployments, self.clock)
 
     # Backups
 

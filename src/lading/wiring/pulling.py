@@ -24,7 +24,7 @@ class PullWiring:
     def __init__(self, settings: Settings) -> None:
         database = Database(settings.database, read_only=True)
         content: Content = open_content(settings)
-        self.serving = Serving(database, Reading(database, content), StateReader(database))
+        self.serving = Serving(database, Reading(database, content), StateReader(database), settings.index_platforms)
         self.authenticator = IdentityAuthenticator(Identity(database, Ledger()), anonymous=settings.anonymous_pull)
         self.freshness = freshness(database)
         self.notes = PullNotes(spool_directory(settings))

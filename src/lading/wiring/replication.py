@@ -33,7 +33,6 @@ from lading.supply_chain.registry.replication.transfer import Transfer
 from lading.supply_chain.registry.replication.way import Way
 from lading.supply_chain.registry.replication.way_region import RegionWay
 from lading.supply_chain.registry.replication.way_registry import RegistryWay
-from lading.supply_chain.registry.serving import Serving
 
 if TYPE_CHECKING:
     from lading.wiring import Wiring
@@ -218,7 +217,6 @@ class Replication:
     def _way(self, target: Target, lane: Lane, stop: threading.Event) -> Way:
         """Each lane has connections of its own. What is urgent is small, and no rate holds it back."""
         parts, secret = self._wiring, self.targets.secret(target.name)
-        serving = Serving(parts.database, parts.registry, parts.states)
         is_region = target.kind is TargetKind.LADING
         remote = PushedTo(target.push if is_region else target.url, target.user, secret)
         transfer = Transfer(
@@ -234,14 +232,14 @@ class Replication:
         if is_region:
             link = self._link(target.url, secret, target.name)
             snapshots = Snapshots(parts.database, parts.registry, self.registers)
-            return RegionWay(target, link=link, snapshots=snapshots, transfer=transfer, serving=serving)
+            return RegionWay(target, link=link, snapshots=snapshots, transfer=transfer, serving=parts.serving)
         return RegistryWay(
             target,
             remote=remote,
             transfer=transfer,
             registry=parts.registry,
             states=parts.states,
-            serving=serving,
+            serving=parts.serving,
             database=parts.database,
         )
 

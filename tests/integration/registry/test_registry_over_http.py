@@ -362,3 +362,46 @@ def test_a_layout_is_pushed_over_http_and_within_the_process(registry: Any, tmp_
     assert local.resolve("library/base", "1").digest == digest
     assert json.loads(local.manifest(digest))["schemaVersion"] == 2
     database.close()
+
+
+def test_what_is_revoked_is_refused_on_every_way_to_it_and_what_replaces_it_is_said(
+    registry: Any, push: httpx.Client, pull: httpx.Client, push_image: Any
+) -> None:
+    old = push_image(push, "shop/web", "1.0", "old")
+    entry = {"mediaType": MANIFEST, "digest": str(old), "platform": {"os": "linux", "architecture": "amd64"}}
+    entry["size"] = len(push.get(f"/v2/shop/web/manifests/{old}").content)
+    index_type = "application/vnd.oci.image.index.v1+json"
+    body = json.dumps({"schemaVersion": 2, "mediaType": index_type, "manifests": [entry]}).encode()
+    answer = push.put("/v2/shop/web/manifests/many", content=body, headers={"Content-Type": index_type})
+    index = Digest.parse(answer.headers["docker-content-digest"])
+    for digest in (old, index):
+        approve(registry, digest)
+    layer = push.get(f"/v2/shop/web/manifests/{old}").json()["layers"][0]["digest"]
+    paths = [
+        "/v2/shop/web/manifests/1.0",
+        f"/v2/shop/web/manifests/{old}",
+        "/v2/shop/web/manifests/many",
+        f"/v2/shop/web/manifests/{index}",
+        f"/v2/shop/web/blobs/{layer}",
+        f"/v2/shop/web/referrers/{old}",
+        f"/v2/shop/web/referrers/{index}",
+    ]
+    for path in paths:
+        assert pull.get(path).status_code == 200
+    database, _, moves = states(registry)
+    with database.write() as tx:
+        moves.move(tx, old, State.REVOKED, who="person:ada", why="malware")
+    # Answers are believed for a second at most.
+    settled = threading.Event()
+    settled.wait(1.0)
+    for path in paths:
+        for answer in (pull.get(path), pull.head(path)):
+            assert answer.status_code == 403, path
+        assert "malware" in pull.get(path).json()["errors"][0]["message"]
+    new = push_image(push, "shop/web", "1.0", "new")
+    approve(registry, new)
+    settled.wait(1.0)
+    refusal = pull.get(f"/v2/shop/web/manifests/{old}").json()["errors"][0]
+    assert f"Use shop/web:1.0@{new} instead." in refusal["message"]
+    assert push.get(f"/v2/shop/web/blobs/{layer}").status_code == 200
+    database.close()

@@ -155,7 +155,8 @@ class House:
         self.admission = Admission(
             database=database, ledger=ledger, states=self.states, inventories=inventories, findings=self.findings,
             documents=documents, policy=self.policy, attestations=self.attestations,
-            bill_of_materials=InventoryBillOfMaterials(inventories, self.registry), clock=clock,
+            bill_of_materials=InventoryBillOfMaterials(inventories, self.registry), indexes=self.registry,
+            clock=clock,
         )  # fmt: skip
         self.archive = Archive(directory / "bases")
         self.bases = Bases(
@@ -179,7 +180,7 @@ class House:
             deployments=self.deployments, sources=self.sources, ships=self.ships, bases=self.bases, clock=clock,
             is_known=lambda name: bool(self.advisories.named(name)),
         )  # fmt: skip
-        self.revocation = Revocation(database, ledger, self.states, self.deployments, clock)
+        self.revocation = Revocation(database, ledger, self.states, self.registry, self.deployments, clock)
         self.heard = Heard()
 
     def request(self, files: Mapping[str, str], **said: Any) -> ShipRequest:

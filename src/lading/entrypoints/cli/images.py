@@ -57,10 +57,15 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
         "principal",
         "commit",
         "pushed",
+        "pull",
     ):
         if value := found.get(key):
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             out.print(f"[bold]{key:<12}[/]{escape(shown)}")
+    if found["members"]:
+        print_rows(found["members"], ("platform", "digest", "state", "why"), output, "")
+    if found["running"]:
+        print_rows(found["running"], ("workload", "name", "team", "node"), output, "")
     print_rows(found["layers"], ("digest", "size_mb", "packages", "team", "origin"), output, "It has no layers.")
 
 

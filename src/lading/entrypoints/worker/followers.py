@@ -9,7 +9,7 @@ from typing import Final
 
 from lading.entrypoints.worker.collecting import order_daily
 from lading.facts import Entry, Follower, follow
-from lading.facts.kinds.supply_chain import FindingsChanged, ImagePushed
+from lading.facts.kinds.supply_chain import FindingsChanged, ImageMoved, ImagePushed
 from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
 from lading.kernel.errors import Conflict, LadingError
@@ -22,6 +22,7 @@ from lading.wiring import Wiring
 _log: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300.0
 _SWEEP_SECONDS: Final = 3_600.0
+_EXPIRY_SECONDS: Final = 60.0
 _SHIP_SECONDS: Final = 120.0
 _UPLOAD_SECONDS: Final = 86_400
 
@@ -40,12 +41,13 @@ class ToAdmit:
     """
 
     name = "admission"
-    kinds: Sequence[str] | None = (ImagePushed.kind(), FindingsChanged.kind())
+    kinds: Sequence[str] | None = (ImagePushed.kind(), FindingsChanged.kind(), ImageMoved.kind())
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.pushed: dict[str, tuple[str, float]] = {}
         self.changed: set[str] = set()
+        self.moved: set[str] = set()
 
     def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Note what `entries` ask for."""
@@ -58,6 +60,8 @@ class ToAdmit:
                 self.pushed[fact.digest] = (fact.repository, due)
             elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
                 self.changed.add(fact.digest)
+            elif isinstance(fact, ImageMoved) and fact.before:
+                self.moved.add(fact.digest)
 
 
 class Followers:
@@ -71,7 +75,7 @@ class Followers:
             self._to_admit,
             *wiring.projections,
         ]
-        self._due = {"checkpoint": 0.0, "sweep": 0.0}
+        self._due = {"checkpoint": 0.0, "sweep": 0.0, "expiry": 0.0}
 
     def run(self, stop: threading.Event) -> None:
         """Follow until told to stop."""
@@ -107,8 +111,18 @@ class Followers:
             if decision is not None and not decision.allowed:
                 _log.warning("an approval was withdrawn", extra={"image": digest, "decision": decision.id})
 
+        while self._to_admit.moved:
+            digest = self._to_admit.moved.pop()
+            try:
+                self._wiring.admission.settle_indexes(Digest.parse(digest))
+            except LadingError as error:
+                _log.warning("indexes could not follow their image", extra={"image": digest, "error": str(error)})
+
     def _now_and_then(self) -> None:
         now = self._wiring.clock.monotonic()
+        if now >= self._due["expiry"]:
+            self._due["expiry"] = now + _EXPIRY_SECONDS
+            self._wiring.expiry.run()
         if now >= self._due["checkpoint"]:
             self._due["checkpoint"] = now + _CHECKPOINT_SECONDS
             try:

@@ -5,6 +5,7 @@ A test holds that this module, and what it imports, reaches nothing that writes.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -23,6 +24,7 @@ from lading.supply_chain.registry.errors import (
     NameUnknown,
 )
 from lading.supply_chain.registry.manifest import IMAGES, INDEXES, OCI_INDEX
+from lading.supply_chain.registry.members import Member, members_of
 from lading.supply_chain.registry.sql import reading as sql
 
 _LAYER_PLATFORM: Final = "linux/amd64"
@@ -175,6 +177,20 @@ class Reading:
                 if len(seen) > _MOST_IMAGES:
                     raise ManifestInvalid(f"The index {digest} lists more than {_MOST_IMAGES} images.")
         return [Digest.parse(one) for one in found]
+
+    def members(self, digest: Digest, platforms: Collection[str] = ()) -> Sequence[Member]:
+        """The images that decide how good an index is, for all or some platforms; none for an image."""
+        with self._database.read() as tx:
+            return members_of(tx, str(digest), platforms)
+
+    def indexes_with(self, digest: Digest) -> list[Digest]:
+        """The indexes that list an image, directly or through others."""
+        seen, waiting = {str(digest)}, {str(digest)}
+        with self._database.read() as tx:
+            for _ in range(_MOST_NESTING):
+                waiting = sql.indexes_of(tx, waiting, _MOST_IMAGES) - seen if waiting else set()
+                seen |= waiting
+        return [Digest.parse(one) for one in sorted(seen - {str(digest)})]
 
     def config(self, digest: Digest) -> dict[str, Any]:
         """The image configuration (user, environment, labels, history); empty when the image has none.

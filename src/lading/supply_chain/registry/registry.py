@@ -205,9 +205,21 @@ class Registry(Reading):
         return Pushed(manifest.digest, manifest.refers_to, created)
 
     def delete_manifest(self, repository: str, digest: Digest, visitor: Visitor) -> None:
-        """Remove a manifest and its tags from a repository; its state stays; raises ManifestUnknown."""
+        """Remove a manifest and its tags from a repository; its state stays.
+
+        Raises:
+            ManifestUnknown: the repository does not have it.
+            Denied: it is revoked, and kept for those who look into it until retention says otherwise.
+        """
         check_name(repository)
-        if not self.delete_manifests(repository, lambda _tx: [str(digest)], visitor):
+
+        def choose(tx: Transaction) -> list[str]:
+            state = self._states.state_in(tx, digest)
+            if state is not None and state.state is State.REVOKED:
+                raise Denied(f"{digest} is revoked, and kept as evidence.", remedy="Retention deletes it in its time.")
+            return [str(digest)]
+
+        if not self.delete_manifests(repository, choose, visitor):
             raise ManifestUnknown(f"{repository} has no {digest}.", remedy="See `lading image ls`.")
 
     def delete_manifests(
@@ -349,7 +361,7 @@ class Registry(Reading):
             facts.append(_pushed(manifest, repository, tag, values))
         previous = reading.tagged(tx, repository, tag) if tag else digest
         if previous != digest:
-            writing.set_tag(tx, repository, tag, digest, now)
+            writing.set_tag(tx, repository, tag, digest, now, previous or "")
             facts.append(TagMoved(repository=repository, tag=tag, digest=digest, previous=previous or ""))
         self._ledger.append(tx, facts, actor=origin.principal)
         return created

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from lading.kernel.clock import Clock, SystemClock, parse_timestamp
+from lading.kernel.clock import Clock, SystemClock, parse_timestamp, timestamp
 from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.sql import reading as sql
@@ -55,6 +55,10 @@ class StateReader:
         self._database = database
         self._clock = clock or SystemClock()
 
+    def now(self) -> datetime:
+        """The moment by which approvals count."""
+        return self._clock.now()
+
     def state(self, digest: Digest) -> ImageState | None:
         """Where an image stands now; None for one that was never pushed."""
         with self._database.read() as tx:
@@ -75,6 +79,12 @@ class StateReader:
         with self._database.read() as tx:
             rows = [row for name in kept for row in sql.rows_in_state(tx, name, limit)]
         return [row.digest for row in rows if image_state(row).at(now).state is state][:limit]
+
+    def running_out(self, before: datetime, *, limit: int = 1_000) -> list[tuple[str, ImageState]]:
+        """Approved images whose approval ends before a moment or has ended, as they were put there, the first first."""
+        with self._database.read() as tx:
+            rows = sql.rows_running_out(tx, State.APPROVED, timestamp(before), limit)
+        return [(row.digest, image_state(row)) for row in rows]
 
     def state_in(self, tx: Transaction, digest: Digest) -> ImageState | None:
         """The same as `state` within a transaction."""

@@ -12,6 +12,7 @@ from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import Denied
 from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_INDEX, OCI_MANIFEST
+from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import State
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -193,3 +194,61 @@ def test_a_web_of_indexes_is_answered_soon(bench: Any) -> None:
         members = [bench.index(*members, annotations={"number": f"{depth}-{number}"}) for number in range(6)]
     refused(bench, bench.registry.images_in(members[0])[0])
     assert bench.registry.resolve("shop/web", str(members[0])).media_type == OCI_INDEX
+
+
+def test_an_index_is_as_good_as_its_worst_platform(each_bench: Any) -> None:
+    arm, amd = approved(each_bench, "arm"), approved(each_bench, "amd")
+    index = each_bench.index(each_bench.index(arm, amd, platforms=PLATFORMS))
+    each_bench.move(index, State.APPROVED)
+    each_bench.serving.check_manifest("shop/web", index)
+    each_bench.move(arm, State.REVOKED, why="malware", replaced_by="shop/web:2")
+    for words in ("linux/arm64", str(arm), "malware", "Use shop/web:2 instead"):
+        assert words in refused(each_bench, index)
+    each_bench.serving.check_manifest("shop/web", amd)
+
+
+def test_an_approval_of_a_member_that_ran_out_holds_the_index(bench: Any) -> None:
+    member = bench.image()
+    bench.move(member, State.APPROVED, until=bench.clock.now() + timedelta(days=1))
+    index = bench.index(member)
+    bench.move(index, State.APPROVED)
+    bench.clock.advance(timedelta(days=2))
+    assert "expired" in refused(bench, index)
+
+
+def test_an_index_can_be_judged_by_chosen_platforms_alone(bench: Any) -> None:
+    arm, amd = approved(bench, "arm"), approved(bench, "amd")
+    index = bench.index(arm, amd, platforms=PLATFORMS)
+    bench.move(index, State.APPROVED)
+    bench.move(arm, State.REVOKED, why="malware")
+
+    def narrowed(*platforms: str) -> Serving:
+        return Serving(bench.database, bench.registry, bench.states, platforms)
+
+    narrowed("linux/amd64").check_manifest("shop/web", index)
+    for others in (narrowed("linux/arm64"), narrowed("linux/s390x")):
+        with pytest.raises(Denied, match="malware"):
+            others.check_manifest("shop/web", index)
+    with pytest.raises(Denied, match="malware"):
+        narrowed("linux/amd64").check_manifest("shop/web", arm)
+
+
+def test_a_revoked_image_is_replaced_by_what_its_tag_names_now_once_that_is_approved(each_bench: Any) -> None:
+    old = approved(each_bench, "old", tag="1.0")
+    new = each_bench.image("new", tag="1.0")
+    each_bench.move(old, State.REVOKED, why="malware")
+    assert "instead" not in refused(each_bench, old)
+    each_bench.move(new, State.APPROVED, until=each_bench.clock.now() + timedelta(days=1))
+    assert f"Use shop/web:1.0@{new} instead" in refused(each_bench, old)
+    with pytest.raises(Denied, match=r"Use shop/web:1\.0@"):
+        each_bench.serving.check_blob("shop/web", each_bench.registry.layers(old)[0].digest)
+    each_bench.clock.advance(timedelta(days=2))
+    assert "instead" not in refused(each_bench, old)
+
+
+def test_what_is_revoked_is_not_deleted_by_hand(bench: Any) -> None:
+    digest = approved(bench)
+    bench.move(digest, State.REVOKED, why="malware")
+    with pytest.raises(Denied, match="evidence"):
+        bench.registry.delete_manifest("shop/web", digest, ROBOT)
+    assert bench.registry.resolve("shop/web", str(digest)).digest == digest

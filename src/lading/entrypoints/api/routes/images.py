@@ -14,7 +14,7 @@ from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.attest.statement import PROVENANCE
-from lading.supply_chain.registry.errors import ManifestUnknown
+from lading.supply_chain.registry.errors import Denied, ManifestUnknown
 from lading.supply_chain.registry.reading import ImageRow
 from lading.supply_chain.registry.states import State
 from lading.wiring import Wiring
@@ -91,6 +91,9 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     digest = Digest.parse(row.digest)
     state = parts.states.state(digest)
     shown = _row(parts, row) | (msgspec.to_builtins(state) if state else {"state": "unknown"})
+    shown["pull"] = _pulled(parts, row)
+    shown["running"] = msgspec.to_builtins(parts.revocation.running(digest))
+    shown["members"] = _members(parts, digest)
     shown["layers"] = [
         {
             "digest": item["digest"],
@@ -212,6 +215,26 @@ def _row(parts: Wiring, row: ImageRow) -> dict[str, Any]:
         "findings": len(found),
         "packages": packages,
     }
+
+
+def _pulled(parts: Wiring, row: ImageRow) -> str:
+    """Empty when the image can be pulled, otherwise why not."""
+    try:
+        parts.serving.check_manifest(row.repository, Digest.parse(row.digest))
+    except Denied as denied:
+        return denied.what
+    return ""
+
+
+def _members(parts: Wiring, digest: Digest) -> list[dict[str, Any]]:
+    """What an index lists, and where each stands."""
+    members = parts.registry.members(digest)
+    states = parts.states.states([member.digest for member in members])
+    return [
+        member._asdict() | {"state": found.state, "why": found.why}
+        for member in members
+        if (found := states.get(member.digest)) is not None
+    ]
 
 
 def _moved(parts: Wiring, digest: Digest) -> dict[str, Any]:

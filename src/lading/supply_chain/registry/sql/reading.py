@@ -15,6 +15,7 @@ from lading.supply_chain.registry.sql.tables import (
     manifests,
     namespaces,
     parts,
+    past_tags,
     repositories,
     states,
     tags,
@@ -23,6 +24,7 @@ from lading.supply_chain.registry.sql.tables import (
 Row = sa.Row[Any]
 # Builds keep their layer caches in repositories of this name; they are no images that anybody runs.
 CACHE_SUFFIX: Final = "/build-cache"
+_MOST_SUCCESSORS: Final = 20
 
 
 def owner(tx: Transaction, repository: str) -> str:
@@ -149,6 +151,25 @@ def part_rows(tx: Transaction, digest: str, role: str) -> Sequence[Row]:
     return tx.execute(query.order_by(parts.c.position)).all()
 
 
+def member_rows(tx: Transaction, indexes: Collection[str], limit: int) -> Sequence[Row]:
+    """What some indexes list, in order."""
+    query = sa.select(parts).where(parts.c.manifest.in_(indexes), parts.c.role == "manifest")
+    return tx.execute(query.order_by(parts.c.manifest, parts.c.position).limit(limit)).all()
+
+
+def successors(tx: Transaction, repository: str, digest: str) -> Sequence[Row]:
+    """Where tags went that named a manifest before: tag, digest and its state, the last to leave first."""
+    here = (tags.c.repository == past_tags.c.repository) & (tags.c.tag == past_tags.c.tag)
+    query = (
+        sa.select(tags.c.tag, *states.c)
+        .select_from(past_tags)
+        .join(tags, here)
+        .join(states, states.c.digest == tags.c.digest)
+        .where(past_tags.c.repository == repository, past_tags.c.digest == digest, tags.c.digest != digest)
+    )
+    return tx.execute(query.order_by(past_tags.c.left.desc(), tags.c.tag).limit(_MOST_SUCCESSORS)).all()
+
+
 def blob_size(tx: Transaction, repository: str, digest: str) -> int | None:
     """The size of a blob of a repository."""
     query = sa.select(blob_links.c.size).where(blob_links.c.repository == repository, blob_links.c.digest == digest)
@@ -208,3 +229,9 @@ def rows_in_state(tx: Transaction, state: str, limit: int) -> Sequence[Row]:
     """The images in a state, the latest to enter it first."""
     query = sa.select(states).where(states.c.state == state).order_by(states.c.since.desc(), states.c.digest)
     return tx.execute(query.limit(limit)).all()
+
+
+def rows_running_out(tx: Transaction, state: str, until: str, limit: int) -> Sequence[Row]:
+    """The images whose state ends before a moment, the first to end first."""
+    query = sa.select(states).where(states.c.state == state, states.c.until > "", states.c.until <= until)
+    return tx.execute(query.order_by(states.c.until, states.c.digest).limit(limit)).all()

@@ -98,6 +98,16 @@ tags: Final = sa.Table(
     sa.Index("ix_registry_tags_repository_digest", "repository", "digest"),
 )
 
+# What a tag named before it moved on: whoever still asks for that is told where the tag went.
+past_tags: Final = sa.Table(
+    "registry_past_tags",
+    metadata,
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Column("left", sa.Text, nullable=False, comment="when it moved on"),
+)
+
 blob_links: Final = sa.Table(
     "registry_blob_links",
     metadata,
@@ -140,6 +150,7 @@ states: Final = sa.Table(
     sa.Column("replaced_by", sa.Text, nullable=False, server_default=""),
     sa.Column("since", sa.Text, nullable=False),
     sa.Index("ix_registry_states_state", "state", "since"),
+    sa.Index("ix_registry_states_until", "state", "until"),
 )
 
 spool_cursors: Final = sa.Table(

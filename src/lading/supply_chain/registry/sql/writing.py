@@ -17,6 +17,7 @@ from lading.supply_chain.registry.sql.tables import (
     manifests,
     namespaces,
     parts,
+    past_tags,
     pulls,
     quotas,
     repositories,
@@ -126,12 +127,17 @@ def keep_origins(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
 def delete_manifest(tx: Transaction, repository: str, digest: str) -> bool:
     """Remove a manifest and its tags from a repository; whether it was there."""
     tx.execute(sa.delete(tags).where(tags.c.repository == repository, tags.c.digest == digest))
+    tx.execute(sa.delete(past_tags).where(past_tags.c.repository == repository, past_tags.c.digest == digest))
     here = (manifests.c.repository == repository) & (manifests.c.digest == digest)
     return tx.execute(sa.delete(manifests).where(here)).rowcount > 0
 
 
-def set_tag(tx: Transaction, repository: str, tag: str, digest: str, now: str) -> None:
-    """Point a tag at a manifest."""
+def set_tag(tx: Transaction, repository: str, tag: str, digest: str, now: str, previous: str = "") -> None:
+    """Point a tag at a manifest, and remember the one that it named before."""
+    if previous:
+        left = {"repository": repository, "digest": previous, "tag": tag, "left": now}
+        insert = _insert(tx, past_tags).values(**left)
+        tx.execute(insert.on_conflict_do_update(index_elements=list(past_tags.primary_key), set_={"left": now}))
     here = (tags.c.repository == repository) & (tags.c.tag == tag)
     if tx.execute(sa.update(tags).where(here).values(digest=digest, moved=now)).rowcount == 0:
         tx.execute(sa.insert(tags).values(repository=repository, tag=tag, digest=digest, moved=now))
