@@ -17,6 +17,7 @@ _KINDS = (
     supply_chain.BaseImageMade,
     supply_chain.ImageBuilt,
     supply_chain.ImagePushed,
+    supply_chain.ImageUnattributed,
     supply_chain.ImageInventoried,
     supply_chain.FindingsChanged,
     supply_chain.ImageMoved,

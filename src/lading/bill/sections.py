@@ -78,12 +78,24 @@ def image_facts(image: Known, digest: str, details: Details) -> Section:
         ),
         Line(label="pushed", value=f"{pushed.get('at', '')[:19]} by {pushed.get('principal', '?')}"),
         Line(label="size", value=f"{pushed.get('size', 0) / 1e6:.1f} MB"),
+        _attribution(image),
     ]
     rows = tuple(
         (short(item["digest"]), f"{item['size'] / 1e6:.1f} MB", item["team"] or "nobody", item["origin"])
         for item in details.layers(digest)
     )
     return Section(title="Image", lines=tuple(lines), columns=("layer", "size", "owner", "came with"), rows=rows)
+
+
+def _attribution(image: Known) -> Line:
+    """Whether its push said where it comes from; a finding when not."""
+    pushed, said = image.get("image.pushed", {}), image.get("image.unattributed")
+    if said is not None:
+        return Line(
+            label="attribution", value=f"its push did not say its {' and '.join(said['missing'])}", state="warn"
+        )
+    origin = ", ".join(filter(None, (pushed.get("commit", "")[:12], pushed.get("pipeline", ""))))
+    return Line(label="attribution", value=origin or "made by Lading", state="ok")
 
 
 def packages(digest: str, details: Details) -> Section:

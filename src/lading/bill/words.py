@@ -128,6 +128,9 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
         f"{fact.cached_steps} of {fact.steps} steps from the cache, {fact.seconds:.1f} s"
     ),
     supply_chain.ImagePushed: _pushed,
+    supply_chain.ImageUnattributed: lambda fact: (
+        f"pushed to {fact.repository} without saying its {' and '.join(fact.missing)}"
+    ),
     supply_chain.TagMoved: lambda fact: (
         f"tag {fact.tag} " + (f"names {_short(fact.digest)}" if fact.digest else "was deleted")
     ),

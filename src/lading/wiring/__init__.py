@@ -70,6 +70,7 @@ from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.client import RemoteRegistry
 from lading.supply_chain.registry.holding import Holds
+from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
@@ -175,6 +176,10 @@ class Wiring:
     @cached_property
     def serving(self) -> Serving:
         return Serving(self.database, self.registry, self.states, self.settings.index_platforms)
+
+    @cached_property
+    def listings(self) -> Listings:
+        return Listings(self.database, self.clock)
 
     @cached_property
     def holds(self) -> Holds:

@@ -67,6 +67,12 @@ def sight_of(principal: Principal) -> Sight:
     )
 
 
+def readable_teams(principal: Principal) -> frozenset[str] | None:
+    """The teams that have something a principal may read; None for all. What exactly, `Principal.may` says."""
+    teams = frozenset(grant.team for grant in principal.grants)
+    return None if EVERY_TEAM in teams else teams
+
+
 def visitor_of(principal: Principal) -> Visitor:
     """A principal as the registry knows it."""
     team = principal.id.removeprefix("robot:").partition("/")[0] if principal.id.startswith("robot:") else ""

@@ -73,7 +73,7 @@ class RegistryArtifacts:
 
 
 class RegistryOwners:
-    """Whose a layer is: the team of the first image that was pushed with it."""
+    """Whose a layer is: the team that owns the base it came with, or else the first image that was pushed with it."""
 
     def __init__(self, registry: Reading) -> None:
         self._registry = registry
@@ -81,6 +81,11 @@ class RegistryOwners:
     def owner(self, layer: str) -> str:
         origin = self._registry.origin(Digest.parse(layer)) if layer else None
         return origin.team if origin else ""
+
+    def origin(self, layer: str) -> str:
+        """The repository that a layer came with; empty when nobody knows."""
+        found = self._registry.origin(Digest.parse(layer)) if layer else None
+        return found.repository if found else ""
 
 
 class InventoryBillOfMaterials:

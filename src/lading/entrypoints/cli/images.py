@@ -72,7 +72,7 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
 def findings(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     """List what is known to be wrong with an image, worst first."""
     rows = ApiClient().get(f"/api/v1/images/{image}/findings")
-    columns = ("severity", "id", "package", "version", "fixed", "kev", "epss", "owner", "layer")
+    columns = ("severity", "id", "package", "version", "fixed", "kev", "epss", "owner", "origin", "layer")
     print_rows(rows, columns, output, "Nothing is known to be wrong with it.")
 
 

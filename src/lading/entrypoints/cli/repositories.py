@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 def listing(limit: LimitOption = 1_000, output: OutputOption = Output.TABLE) -> None:
     """List the repositories that you may pull from."""
     rows = ApiClient().get("/api/v1/repositories", limit=limit)
-    print_rows(rows, ("repository", "team", "visibility", "bytes", "created"), output, "There is no repository yet.")
+    print_rows(
+        rows,
+        ("repository", "team", "visibility", "images", "tags", "bytes", "pulls", "last_pull"),
+        output,
+        "There is no repository yet.",
+    )
 
 
 def visibility(

@@ -44,6 +44,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     supply_chain.BaseImageMade,
     supply_chain.ImageBuilt,
     supply_chain.ImagePushed,
+    supply_chain.ImageUnattributed,
     supply_chain.TagMoved,
     supply_chain.ManifestDeleted,
     supply_chain.PullRefused,

@@ -62,6 +62,15 @@ class ImagePushed(_AboutImage, frozen=True, kw_only=True, tag="image.pushed"):
     refers_to: str = ""
 
 
+class ImageUnattributed(_AboutImage, frozen=True, kw_only=True, tag="image.unattributed"):
+    """A push did not say where its image comes from: a finding. `missing` are of `commit` and `pipeline`."""
+
+    repository: str
+    team: str
+    principal: str
+    missing: tuple[str, ...]
+
+
 class TagMoved(Fact, frozen=True, kw_only=True, tag="tag.moved"):
     """A tag names another digest now; `previous` is empty for a new tag, `digest` for a deleted one."""
 

@@ -87,6 +87,13 @@ class Place(msgspec.Struct, frozen=True):
     finding: Finding | None = None
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What lists say of an image: findings by severity, worst first, and packages; None when it was never read."""
+
+    by_severity: dict[str, int]
+    packages: int | None
+
+
 class Findings:
     """What is known to be wrong with every image.
 
@@ -166,6 +173,19 @@ class Findings:
                 if not wanted.isdisjoint(one.names):
                     found.setdefault(image, []).append(one)
         return {image: _ordered(group) for image, group in sorted(found.items())}
+
+    def counts(self, images: Sequence[str]) -> dict[str, Counted]:
+        """How many findings by severity, worst first, and packages each image has; cheap for a page of images."""
+        with self._database.read() as tx:
+            severities = self._store.by_severity(tx, images)
+            packages = self._store.package_counts(tx, images)
+        return {
+            image: Counted(
+                by_severity={Severity(level).label: n for level, n in sorted(severities.get(image, {}).items())[::-1]},
+                packages=packages.get(image),
+            )
+            for image in images
+        }
 
     def documents(self, image: Digest, owners: LayerOwners) -> list[dict[str, Any]]:
         """The findings of an image as policies see them, worst first, each with the owner of its layer."""

@@ -221,6 +221,15 @@ class MatchStore:
                 counts.setdefault(image, {})[severity] = count
         return counts
 
+    def package_counts(self, tx: Transaction, images: Sequence[str]) -> dict[str, int]:
+        """Image -> how many packages; an image without any, or never read, is left out."""
+        query = sa.select(occurrences.c.image, sa.func.count(occurrences.c.package.distinct()))
+        counts: dict[str, int] = {}
+        for chunk in _chunks(images):
+            here = query.where(occurrences.c.image.in_(chunk)).group_by(occurrences.c.image)
+            counts |= {row[0]: int(row[1]) for row in tx.execute(here)}
+        return counts
+
     def named(self, tx: Transaction, name: str) -> list[tuple[str, Finding]]:
         """Image and finding, for every finding of that name."""
         query = (

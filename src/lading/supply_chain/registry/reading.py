@@ -61,6 +61,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     team: str
     principal: str
     commit: str
+    pipeline: str
     pushed: str
 
 
@@ -219,7 +220,7 @@ class Reading:
         """Runnable images and indexes, youngest first; artifacts that refer to another image are left out."""
         with self._database.read() as tx:
             rows = sql.images(tx, repository, str(digest) if digest else "", limit)
-            named = sql.tags_of(tx, {row.digest for row in rows})
+            named = sql.tags_of(tx, {(row.repository, row.digest) for row in rows})
         return [_image(row, named.get((row.repository, row.digest), [])) for row in rows]
 
     def origin(self, layer: Digest) -> Origin | None:
@@ -301,6 +302,7 @@ def _image(row: sql.Row, named: list[str]) -> ImageRow:
         team=row.team,
         principal=row.principal,
         commit=row.commit,
+        pipeline=row.pipeline,
         pushed=row.pushed,
     )
 

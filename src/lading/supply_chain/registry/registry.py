@@ -16,12 +16,13 @@ from typing import Final, Protocol
 import msgspec
 
 from lading.facts import Fact, Ledger
-from lading.facts.kinds.supply_chain import ImagePushed, ManifestDeleted, OwnerChanged, TagMoved
+from lading.facts.kinds.supply_chain import ImagePushed, ImageUnattributed, ManifestDeleted, OwnerChanged, TagMoved
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.ids import new_id
 from lading.kernel.reference import is_tag
 from lading.state import Database, Transaction
+from lading.supply_chain.registry import attribution
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.blobs import BlobStore, UploadStore, check_digest
 from lading.supply_chain.registry.errors import (
@@ -198,7 +199,8 @@ class Registry(Reading):
             writing.hold_parts(tx, repository, {str(manifest.digest), *(str(part.digest) for part in manifest.parts)})
             _check_complete(tx, repository, manifest)
             _check_stored(tx, manifest.digest, generation)
-            origin = _Origin(self._claim(tx, repository, visitor), visitor.principal, commit, pipeline)
+            team, who = self._claim(tx, repository, visitor), visitor.principal
+            origin = _Origin(team, who, commit, attribution.pipeline_of(who, pipeline))
             created = self._keep(tx, repository, tag, manifest, served_with, origin)
             if not served_with and self._states.state_in(tx, manifest.digest) is None:
                 self._states.move(tx, manifest.digest, State.QUARANTINED, who=visitor.principal, why=NOT_JUDGED)
@@ -359,6 +361,8 @@ class Registry(Reading):
             if manifest.is_runnable and not served_with and not repository.endswith(reading.CACHE_SUFFIX):
                 writing.keep_origins(tx, _origin_rows(manifest, repository, origin.team))
             facts.append(_pushed(manifest, repository, tag, values))
+            if manifest.is_runnable and not served_with and not repository.endswith(reading.CACHE_SUFFIX):
+                facts += _unattributed(manifest, repository, origin)
         previous = reading.tagged(tx, repository, tag) if tag else digest
         if previous != digest:
             writing.set_tag(tx, repository, tag, digest, now, previous or "")
@@ -454,7 +458,23 @@ def _part_rows(manifest: Manifest) -> list[dict[str, object]]:
 
 def _origin_rows(manifest: Manifest, repository: str, team: str) -> list[dict[str, object]]:
     layers = dict.fromkeys(str(part.digest) for part in manifest.of_role("layer"))
-    return [{"layer": layer, "image": str(manifest.digest), "repository": repository, "team": team} for layer in layers]
+    origin = {"image": str(manifest.digest), "repository": repository, "team": team, "layers": len(layers)}
+    return [{"layer": layer, **origin} for layer in layers]
+
+
+def _unattributed(manifest: Manifest, repository: str, origin: _Origin) -> list[Fact]:
+    """The finding about an image that does not say where it comes from. An index is what its images are."""
+    missing = attribution.missing(origin.principal, origin.commit, origin.pipeline)
+    if not missing or manifest.is_index:
+        return []
+    fact = ImageUnattributed(
+        digest=str(manifest.digest),
+        repository=repository,
+        team=origin.team,
+        principal=origin.principal,
+        missing=missing,
+    )
+    return [fact]
 
 
 def _pushed(manifest: Manifest, repository: str, tag: str, values: dict[str, object]) -> ImagePushed:

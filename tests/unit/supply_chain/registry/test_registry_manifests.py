@@ -30,7 +30,8 @@ PERSON = Visitor("person:ada")
 
 def test_a_pushed_image_is_stated_tagged_and_quarantined(each_bench: Any) -> None:
     digest = each_bench.image(tag="1.0", annotations={"org.opencontainers.image.revision": "abc123"})
-    pushed, moved, quarantined = [entry.fact for entry in each_bench.facts()]
+    pushed, unattributed, moved, quarantined = [entry.fact for entry in each_bench.facts()]
+    assert unattributed.missing == ("pipeline",)
     assert isinstance(pushed, ImagePushed)
     assert (pushed.digest, pushed.repository, pushed.tag, pushed.team) == (str(digest), "shop/web", "1.0", "shop")
     assert (pushed.principal, pushed.commit, len(pushed.layers)) == ("robot:shop/ci", "abc123", 1)
@@ -188,7 +189,7 @@ def test_deleting_is_stated_and_takes_tags_along(bench: Any) -> None:
 def test_a_revoked_image_stays_revoked_when_it_is_deleted_and_pushed_again(bench: Any) -> None:
     digest = bench.image()
     bench.move(digest, "revoked")
-    bench.registry.delete_manifest("shop/web", digest, ROBOT)
+    bench.registry.delete_manifests("shop/web", lambda _tx: [str(digest)], ROBOT)  # as retention does
     assert bench.image() == digest
     assert bench.states.state(digest).state == "revoked"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
@@ -14,11 +15,14 @@ from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.attest.statement import PROVENANCE
+from lading.supply_chain.match.findings import Counted
+from lading.supply_chain.registry.attribution import missing
 from lading.supply_chain.registry.errors import Denied, ManifestUnknown
+from lading.supply_chain.registry.listing import ListedImage
 from lading.supply_chain.registry.reading import ImageRow
 from lading.supply_chain.registry.states import State
 from lading.wiring import Wiring
-from lading.wiring.access import sight_of
+from lading.wiring.access import readable_teams, sight_of
 
 router: Final = APIRouter(tags=["images"])
 _REMEDY: Final = "See `lading image ls`."
@@ -37,28 +41,36 @@ class MoveBody(BaseModel):
 def list_images(
     parts: Parts,
     caller: Caller,
+    response: Response,
     repository: str = "",
     state: str = "",
+    q: Annotated[str, Query(max_length=300)] = "",
+    unattributed: bool = False,
+    after: Annotated[str, Query(max_length=1_000)] = "",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> list[dict[str, Any]]:
-    """Images of the caller's teams, youngest first."""
-    rows = parts.registry.images(repository=repository, limit=limit)
-    rows = [row for row in rows if parts.identity.may(caller, Operation.READ, row.team, row.repository)]
-    states = parts.states.states([row.digest for row in rows])
-    shown = []
-    for row in rows:
-        found = states.get(row.digest)
-        if state and (found is None or found.state != state):
-            continue
-        shown.append(_row(parts, row) | {"state": found.state if found else "unknown"})
-    return shown
+    """Images of the caller's teams, youngest first; a `Link` header names the next page."""
+    rows = parts.listings.images(
+        teams=readable_teams(caller), may=lambda team, name: parts.identity.may(caller, Operation.READ, team, name),
+        repository=repository, state=state, text=q, unattributed=unattributed, after=after, limit=limit,
+    )  # fmt: skip
+    if len(rows) == limit:
+        asked = {"repository": repository, "state": state, "q": q, "unattributed": "1" if unattributed else ""}
+        query = urlencode(
+            {key: value for key, value in asked.items() if value} | {"limit": limit, "after": rows[-1].key}
+        )
+        response.headers["Link"] = f'</api/v1/images?{query}>; rel="next"'
+    counts = parts.findings.counts([row.digest for row in rows])
+    return [_listed(row, counts[row.digest]) for row in rows]
 
 
 @router.get("/images/{image:path}/findings")
 def findings(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
     """What is known to be wrong with an image, worst first."""
     row = _find(parts, caller, image)
-    return parts.findings.documents(Digest.parse(row.digest), parts.owners)
+    found = parts.findings.documents(Digest.parse(row.digest), parts.owners)
+    origins = {layer: parts.owners.origin(layer) for layer in {one["layer"] for one in found}}
+    return [one | {"origin": origins[one["layer"]]} for one in found]
 
 
 @router.get("/images/{image:path}/sbom")
@@ -205,15 +217,25 @@ def _require_move(parts: Wiring, caller: Principal, operation: Operation, row: I
     require(parts, caller, operation, first.team, first.digest, first.repository)
 
 
-def _row(parts: Wiring, row: ImageRow) -> dict[str, Any]:
-    found = parts.findings.of(Digest.parse(row.digest))
-    packages = parts.details.package_count(row.digest)
+def _listed(row: ListedImage, counted: Counted) -> dict[str, Any]:
     return {
         **msgspec.to_builtins(row),
         "size_mb": round(row.size / 1e6, 1),
-        "worst": found[0].severity.label if found else "none",
-        "findings": len(found),
-        "packages": packages,
+        "worst": next(iter(counted.by_severity), "none"),
+        "findings": sum(counted.by_severity.values()),
+        "packages": counted.packages,
+    }
+
+
+def _row(parts: Wiring, row: ImageRow) -> dict[str, Any]:
+    counted = parts.findings.counts([row.digest])[row.digest]
+    return {
+        **msgspec.to_builtins(row),
+        "size_mb": round(row.size / 1e6, 1),
+        "worst": next(iter(counted.by_severity), "none"),
+        "findings": sum(counted.by_severity.values()),
+        "packages": parts.details.package_count(row.digest),
+        "missing": list(missing(row.principal, row.commit, row.pipeline)),
     }
 
 

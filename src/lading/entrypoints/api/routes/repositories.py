@@ -25,11 +25,31 @@ class VisibilityBody(BaseModel):
 
 @router.get("/repositories")
 def repositories(
-    parts: Parts, caller: Caller, after: str = "", limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000
+    parts: Parts,
+    caller: Caller,
+    q: Annotated[str, Query(max_length=300)] = "",
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
 ) -> list[dict[str, Any]]:
-    """Repositories that the caller may pull from, by name."""
-    rows = parts.visibilities.listed(sight_of(caller), after=after, limit=limit)
+    """Repositories that the caller may pull from, by name; the next page comes `after` the last name of this one."""
+    rows = parts.listings.repositories(sight_of(caller), text=q, after=after, limit=limit)
     return [msgspec.to_builtins(row) for row in rows]
+
+
+@router.get("/repositories/{repository:path}/tags")
+def tags(
+    parts: Parts,
+    caller: Caller,
+    repository: str,
+    q: Annotated[str, Query(max_length=300)] = "",
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> list[dict[str, Any]]:
+    """Tags of a repository in lexical order, each with what it names, its state, size and pulls."""
+    place = parts.registry.place(repository)
+    if not place.exists or not sight_of(caller).sees(place):
+        raise NameUnknown(f"There is no repository {repository}.", remedy="See `lading repository ls`.")
+    return [msgspec.to_builtins(row) for row in parts.listings.tags(repository, text=q, after=after, limit=limit)]
 
 
 @router.post("/repositories/{repository:path}/visibility")

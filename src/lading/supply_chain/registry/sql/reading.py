@@ -48,11 +48,15 @@ def place(tx: Transaction, repository: str) -> tuple[str, str] | None:
 
 def repository_rows(tx: Transaction, sight: Sight, after: str, limit: int) -> Sequence[Row]:
     """The repositories that somebody may pull from, by name."""
-    query = sa.select(repositories).where(repositories.c.name > after, _seen(sight)).order_by(repositories.c.name)
+    query = (
+        sa.select(repositories)
+        .where(repositories.c.name > after, repositories_seen(sight))
+        .order_by(repositories.c.name)
+    )
     return tx.execute(query.limit(limit)).all()
 
 
-def _seen(sight: Sight) -> sa.ColumnElement[bool]:
+def repositories_seen(sight: Sight) -> sa.ColumnElement[bool]:
     """The rule of `Sight.sees` for repositories that exist."""
     if sight.everything:
         return sa.true()
@@ -96,11 +100,11 @@ def tags_naming(tx: Transaction, repository: str, digest: str) -> list[str]:
     return list(tx.execute(query.order_by(tags.c.tag)).scalars())
 
 
-def tags_of(tx: Transaction, digests: Collection[str]) -> dict[tuple[str, str], list[str]]:
-    """The tags of several manifests, by repository and digest."""
+def tags_of(tx: Transaction, images: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+    """The tags of several manifests of repositories."""
     found: dict[tuple[str, str], list[str]] = {}
-    query = sa.select(tags).where(tags.c.digest.in_(digests)).order_by(tags.c.tag)
-    for row in tx.execute(query):
+    here = sa.tuple_(tags.c.repository, tags.c.digest).in_(list(images))
+    for row in tx.execute(sa.select(tags).where(here).order_by(tags.c.tag)):
         found.setdefault((row.repository, row.digest), []).append(row.tag)
     return found
 
@@ -130,8 +134,10 @@ def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequenc
         query = query.where(manifests.c.repository == repository)
     if digest:
         query = query.where(manifests.c.digest == digest)
-    is_cache = sa.case((manifests.c.repository.like(f"%{CACHE_SUFFIX}"), 1), else_=0)
-    return tx.execute(query.order_by(is_cache, manifests.c.pushed.desc(), manifests.c.digest).limit(limit)).all()
+    order = [manifests.c.pushed.desc(), manifests.c.digest]
+    if digest:
+        order.insert(0, sa.case((manifests.c.repository.like(f"%{CACHE_SUFFIX}"), 1), else_=0))
+    return tx.execute(query.order_by(*order).limit(limit)).all()
 
 
 def referrers(
@@ -215,9 +221,12 @@ def indexes_of(tx: Transaction, digests: Collection[str], limit: int) -> set[str
     return set(tx.execute(query.distinct().limit(limit)).scalars())
 
 
-def origin(tx: Transaction, layer: str) -> Row | None:
-    """Who brought a layer."""
-    return tx.execute(sa.select(layer_origins).where(layer_origins.c.layer == layer)).first()
+def origin(tx: Transaction, layer: str) -> sa.Row[*tuple[Any, ...]] | None:
+    """Who brought a layer, with the team that owns that image now."""
+    here = (manifests.c.repository == layer_origins.c.repository) & (manifests.c.digest == layer_origins.c.image)
+    team = sa.func.coalesce(manifests.c.team, layer_origins.c.team).label("team")
+    query = sa.select(layer_origins.c.image, layer_origins.c.repository, team)
+    return tx.execute(query.join(manifests, here, isouter=True).where(layer_origins.c.layer == layer)).first()
 
 
 def state_rows(tx: Transaction, digests: Collection[str]) -> Sequence[Row]:

@@ -72,6 +72,7 @@ manifests: Final = sa.Table(
     sa.Index("ix_registry_manifests_refers_to", "refers_to"),
     sa.Index("ix_registry_manifests_served_with", "served_with"),
     sa.Index("ix_registry_manifests_pushed", "pushed"),
+    sa.Index("ix_registry_manifests_repository_pushed", "repository", "pushed"),
 )
 
 # What a manifest is made of: layers (in order), its config, and the manifests of an index.
@@ -128,7 +129,7 @@ pulls: Final = sa.Table(
     sa.Column("last", sa.Text, nullable=False),
 )
 
-# Who brought a layer: the first image that was pushed with it.
+# Who brought a layer: the base that it is of, as far as that is known, or else the first image pushed with it.
 layer_origins: Final = sa.Table(
     "registry_layer_origins",
     metadata,
@@ -136,6 +137,7 @@ layer_origins: Final = sa.Table(
     sa.Column("image", sa.Text, nullable=False),
     sa.Column("repository", sa.Text, nullable=False),
     sa.Column("team", sa.Text, nullable=False),
+    sa.Column("layers", sa.Integer, nullable=False, server_default="0", comment="of that image; 0: not known"),
 )
 
 states: Final = sa.Table(

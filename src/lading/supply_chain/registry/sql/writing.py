@@ -120,8 +120,22 @@ def keep_parts(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def keep_origins(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep who brought layers; for one that is known already nothing changes."""
+    """Keep who brought the layers of an image, lowest first.
+
+    Layers belong to the smallest base: what is known already changes only when the image is a base of the one that the
+    layers were known to come with, that is, has its lowest layers and no others.
+    """
+    if not rows:
+        return
     _insert_once(tx, layer_origins, rows)
+    layers, first = [row["layer"] for row in rows], rows[0]
+    here = layer_origins.c.layer.in_(layers) & (layer_origins.c.layers > len(layers))
+    for image in tx.execute(sa.select(layer_origins.c.image).where(here).distinct()).scalars().all():
+        query = sa.select(parts.c.digest).where(parts.c.manifest == image, parts.c.role == "layer")
+        lowest = tx.execute(query.order_by(parts.c.position).limit(len(layers))).scalars().all()
+        if list(lowest) == layers:
+            values = {name: first[name] for name in ("image", "repository", "team", "layers")}
+            tx.execute(sa.update(layer_origins).where(here, layer_origins.c.image == image).values(values))
 
 
 def delete_manifest(tx: Transaction, repository: str, digest: str) -> bool:
