@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("ledger", "inventory", "match", "policy", "telemetry", "registry", "garbage")
+NAMES = ("ledger", "inventory", "match", "policy", "telemetry", "registry", "garbage", "metadata")
 RESULTS = Path(__file__).parent / "results"
 
 

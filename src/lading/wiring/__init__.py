@@ -89,6 +89,7 @@ from lading.wiring.adapters import (
 from lading.wiring.blobs import open_blobs
 from lading.wiring.collecting import Collecting
 from lading.wiring.continuity import open_backups
+from lading.wiring.copies import Copies
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
 from lading.wiring.pulling import spool_directory
@@ -176,6 +177,10 @@ class Wiring:
     @cached_property
     def serving(self) -> Serving:
         return Serving(self.database, self.registry, self.states, self.settings.index_platforms)
+
+    @cached_property
+    def copies(self) -> Copies:
+        return Copies(self)
 
     @cached_property
     def listings(self) -> Listings:

@@ -11,6 +11,7 @@ from lading.entrypoints.api.routes import (
     backups,
     bills,
     decisions,
+    handling,
     identities,
     images,
     incidents,
@@ -45,7 +46,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     errors.install(app)
     for module in (
-        status, jobs, ships, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
+        status, jobs, ships, handling, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
         ledger, identities, repositories, backups, registry, replication,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)

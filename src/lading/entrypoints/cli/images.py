@@ -10,18 +10,21 @@ import typer
 from rich.markup import escape
 
 from lading.entrypoints.cli.client import ApiClient
-from lading.entrypoints.cli.options import LimitOption, OutputOption, WhyOption
+from lading.entrypoints.cli.options import LimitOption, OutputOption, WhyOption, YesOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
+from lading.entrypoints.cli.progress import follow_job
+from lading.kernel.errors import InvalidInput
 
 ImageArgument = Annotated[str, typer.Argument(help="REPOSITORY:TAG or a digest.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Images: list, show, approve, quarantine, revoke, export.", no_args_is_help=True)
+    group = typer.Typer(help="Images: list, show, move, tag, copy, remove, export.", no_args_is_help=True)
     for command, name in (
         (listing, "ls"), (show, "show"), (approve, "approve"), (quarantine, "quarantine"), (revoke, "revoke"),
-        (sbom, "sbom"), (verify, "verify"), (findings, "findings"),
+        (sbom, "sbom"), (verify, "verify"), (findings, "findings"), (tag, "tag"), (owner, "owner"), (copy, "copy"),
+        (remove, "rm"),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="image")
@@ -101,6 +104,59 @@ def revoke(
     if output is Output.TABLE:
         columns = ("workload", "name", "team", "node")
         print_rows(answer.get("running", []), columns, output, "No running container uses it.")
+
+
+def tag(image: ImageArgument, name: Annotated[str, typer.Argument(help="The tag that it gets.")]) -> None:
+    """Give an image another tag in its repository."""
+    answer = ApiClient().post(f"/api/v1/images/{image}/tag", {"tag": name})
+    out.print(f"{escape(answer['repository'])}:{escape(answer['tag'])} is {answer['digest']}")
+
+
+def owner(
+    image: ImageArgument, team: Annotated[str, typer.Argument(help="Team that it belongs to from now on.")]
+) -> None:
+    """Give an image to another team."""
+    answer = ApiClient().post(f"/api/v1/images/{image}/owner", {"team": team})
+    out.print(f"{answer['digest']} belongs to {escape(answer['team'])}")
+
+
+def copy(
+    source: Annotated[str, typer.Argument(help="[REGISTRY/]REPOSITORY[:TAG][@DIGEST]; without REGISTRY: this one.")],
+    target: Annotated[str, typer.Argument(help="[REGISTRY/]REPOSITORY[:TAG]; without REGISTRY: this one.")],
+    platform: Annotated[str, typer.Option(help="Of an index, only the image for this, such as linux/amd64.")] = "",
+    source_user: Annotated[str, typer.Option(help="User at the registry that it comes from.")] = "",
+    target_user: Annotated[str, typer.Option(help="User at the registry that it goes to.")] = "",
+    source_token_file: Annotated[Path | None, typer.Option(help="File with that user's token.")] = None,
+    target_token_file: Annotated[Path | None, typer.Option(help="File with that user's token.")] = None,
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="The other registry has no TLS.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Copy an image with its signatures and attestations, between repositories or registries."""
+    client = ApiClient()
+    ends = [
+        {"image": image, "user": user, "secret": read_secret(file) if file else "", "plain": plain_http}
+        for image, user, file in ((source, source_user, source_token_file), (target, target_user, target_token_file))
+    ]
+    job = client.post("/api/v1/copies", {"source": ends[0], "target": ends[1], "platform": platform})
+    result = follow_job(client, job["id"], output)
+    if output is Output.TABLE:
+        out.print(f"{result['digest']}: {result['manifests']} manifests, {result['referrers']} of them refer to it")
+
+
+def remove(image: ImageArgument, yes: YesOption = False) -> None:
+    """Remove a tag; or, named by its digest (REPOSITORY@sha256:…), an image from a repository."""
+    if not yes:
+        typer.confirm(f"Remove {image}?", abort=True)
+    answer = ApiClient().delete(f"/api/v1/images/{image}")
+    out.print(f"{escape(answer['removed'])} is gone from {escape(answer['repository'])}")
+
+
+def read_secret(file: Path) -> str:
+    """A token from a file; raises InvalidInput."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}.", remedy="Name a file with the token alone.") from error
 
 
 def sbom(

@@ -20,6 +20,7 @@ from lading.kernel.errors import LadingError, Unavailable
 from lading.lifecycle.bases import BaseOrder
 from lading.lifecycle.ship import ShipRequest
 from lading.wiring import Wiring
+from lading.wiring.copies import CopyOrder
 
 _log: Final = logging.getLogger(__name__)
 _IDLE_SECONDS: Final = 0.2
@@ -40,6 +41,7 @@ class JobRunner:
             "remove": self._remove,
             "backup": self._backup,
             "collect": partial(collecting.collect, wiring),
+            "copy": self._copy,
             "retain": partial(collecting.retain, wiring),
         }
 
@@ -105,6 +107,11 @@ class JobRunner:
         if request.work == "verify":
             return backups.verify(telling, actor=job.actor, read_data=request.read_data, backup=request.backup)
         return backups.drill(telling, actor=job.actor, backup=request.backup)
+
+    def _copy(self, job: Job, telling: JobTelling) -> dict[str, Any]:
+        order = msgspec.convert(job.request, CopyOrder)
+        telling.step(f"Copy {order.source.image} to {order.target.image}")
+        return _plain(self._wiring.copies.run(order, job.actor, telling.say))
 
     def _demand_space(self) -> None:
         settings = self._wiring.settings

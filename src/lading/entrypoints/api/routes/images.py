@@ -67,7 +67,7 @@ def list_images(
 @router.get("/images/{image:path}/findings")
 def findings(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
     """What is known to be wrong with an image, worst first."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     found = parts.findings.documents(Digest.parse(row.digest), parts.owners)
     origins = {layer: parts.owners.origin(layer) for layer in {one["layer"] for one in found}}
     return [one | {"origin": origins[one["layer"]]} for one in found]
@@ -76,13 +76,13 @@ def findings(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
 @router.get("/images/{image:path}/sbom")
 def sbom(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     """The inventory as CycloneDX 1.6."""
-    return parts.bill_of_materials.of(Digest.parse(_find(parts, caller, image).digest))
+    return parts.bill_of_materials.of(Digest.parse(find_image(parts, caller, image).digest))
 
 
 @router.get("/images/{image:path}/provenance")
 def provenance(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     """The SLSA provenance; empty when Lading did not make the image."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     for item in parts.attestations.verify(Digest.parse(row.digest), row.repository):
         if item.predicate_type == PROVENANCE and not item.problem:
             return item.predicate
@@ -92,14 +92,14 @@ def provenance(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
 @router.get("/images/{image:path}/attestations")
 def attestations(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
     """The signature and every attestation, each verified now."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     return attested(parts, Digest.parse(row.digest), row.repository)
 
 
 @router.get("/images/{image:path}")
 def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     """One image with its state and layers."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     digest = Digest.parse(row.digest)
     state = parts.states.state(digest)
     shown = _row(parts, row) | (msgspec.to_builtins(state) if state else {"state": "unknown"})
@@ -122,7 +122,7 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
 @router.post("/images/{image:path}/approve")
 def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Approve an image by hand: signed and attested as such, until it expires."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     _require_move(parts, caller, Operation.APPROVE, row)
     digest, until = Digest.parse(row.digest), parts.clock.now() + timedelta(days=body.days)
     parts.attestations.sign(digest, row.repository, actor=caller.id)
@@ -134,7 +134,7 @@ def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[st
 @router.post("/images/{image:path}/quarantine")
 def quarantine(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Withdraw an approval."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     _require_move(parts, caller, Operation.REVOKE, row)
     digest = Digest.parse(row.digest)
     with parts.database.write() as tx:
@@ -145,7 +145,7 @@ def quarantine(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict
 @router.post("/images/{image:path}/revoke")
 def revoke(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str, Any]:
     """Refuse an image on every pull path from now on, and name the containers that still run it."""
-    row = _find(parts, caller, image)
+    row = find_image(parts, caller, image)
     _require_move(parts, caller, Operation.REVOKE, row)
     digest = Digest.parse(row.digest)
     done = parts.revocation.revoke(digest, who=caller.id, why=body.why, replaced_by=body.replaced_by)
@@ -183,7 +183,7 @@ def attested(parts: Wiring, digest: Digest, repository: str) -> list[dict[str, A
     return rows
 
 
-def _find(parts: Wiring, caller: Caller, image: str) -> ImageRow:
+def find_image(parts: Wiring, caller: Caller, image: str) -> ImageRow:
     """The image that a reference or digest names.
 
     Raises:
@@ -199,6 +199,10 @@ def _find(parts: Wiring, caller: Caller, image: str) -> ImageRow:
         unknown = ManifestUnknown(f"{reference.path} has no {tag[:140]!r}.", remedy=_REMEDY)
         digest = parts.registry.resolve(reference.path, tag).digest
     rows = parts.registry.images(digest=digest, limit=_MOST_PLACES)
+    if reference is not None:
+        rows = [row for row in rows if row.repository == reference.path]
+        if not rows:
+            raise unknown
     for row in rows:
         if parts.identity.may(caller, Operation.READ, row.team, row.repository):
             return row
