@@ -30,7 +30,7 @@ from lading.identity.token import new_token
 
 IMAGES: Final = int(os.environ.get("BENCH_IMAGES", "100000"))
 FEW: Final = 100
-LAYERS, PER_REPOSITORY, ASKED = 20, 100, 400
+LAYERS, PER_REPOSITORY, ASKED, STARTS = 20, 100, 400, 4
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 NOW: Final = "2026-01-01T00:00:00.{:09}Z"
@@ -59,8 +59,14 @@ def _measured(count: int) -> dict[str, tuple[float, str]]:
             secret = _robot(server)
         seconds = _fill(server.home / "data" / "lading.db", count)
         found: dict[str, tuple[float, str]] = {}
+        starts = []
+        for _ in range(STARTS):
+            with server.running() as started:
+                starts.append(started)
         with server.running() as started:
-            found["server start"] = (started, f"{count:,} images, {count * LAYERS:,} blobs; seeded in {seconds:.0f} s")
+            first = f"the first after filling the database {starts[0]:.2f} s"
+            size = f"{count:,} images, {count * LAYERS:,} blobs, filled in {seconds:.0f} s"
+            found["server start"] = (statistics.median([*starts, started]), f"{size}; {first}")
             for name, (base, auth, ask) in _questions(server, count, secret).items():
                 with httpx.Client(base_url=base, auth=auth, timeout=60, trust_env=False) as client:
                     if base == server.api:

@@ -36,7 +36,10 @@ def mount_console(app: FastAPI, parts: Wiring) -> None:
     console = _Console(parts)
     pages: list[tuple[str, str, View]] = [
         ("/", "overview", lambda data, _request: data.overview()),
-        ("/images", "images", _images),
+        ("/images", "images", lambda data, request: data.registry.images(request)),
+        ("/repositories", "repositories", lambda data, request: data.registry.repositories(request)),
+        ("/repositories/{repository:path}", "repository", lambda data, request: data.registry.repository(request)),
+        ("/layers/{digest}", "layer", lambda data, request: data.registry.layer(request)),
         ("/images/{digest}", "image", lambda data, request: data.image(request.path_params["digest"])),
         ("/workloads", "workloads", lambda data, _request: {"workloads": data.workloads()}),
         ("/workloads/{application}/{service}", "workload", _workload),
@@ -61,14 +64,6 @@ def mount_console(app: FastAPI, parts: Wiring) -> None:
     ):
         app.router.routes.append(Route(path, handler, methods=methods))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-
-
-def _images(data: ConsoleData, request: Request) -> dict[str, Any]:
-    query = request.query_params
-    text, state, page = query.get("q", "")[:200], query.get("state", "")[:20], query.get("page", "1")
-    if not page.isascii() or not page.isdigit() or not 0 < int(page) < 100_000:
-        raise InvalidInput("The page is no number.")
-    return data.images(text=text, state=state, page=int(page)) | {"q": text, "state": state}
 
 
 def _workload(data: ConsoleData, request: Request) -> dict[str, Any]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from lading.bill.words import words
 from lading.entrypoints.web.pictures import coverage_grid, way
+from lading.entrypoints.web.registry_pages import RegistryPages
 from lading.identity import Operation, Principal
 from lading.kernel.clock import timestamp
 from lading.kernel.digest import Digest
 from lading.strategy.analyse.coverage import report
+from lading.supply_chain.registry.errors import Denied
 from lading.wiring import Wiring
-
-_MOST_IMAGES: Final = 5_000
-_PAGE: Final = 50
 
 
 class ConsoleData:
@@ -26,12 +25,12 @@ class ConsoleData:
     def __init__(self, parts: Wiring, viewer: Principal) -> None:
         self._parts = parts
         self._viewer = viewer
+        self.registry = RegistryPages(parts, viewer)
 
     def overview(self) -> dict[str, Any]:
         """What matters first."""
         workloads = self.workloads()
-        images = self._standing()
-        refused = [row for row in images if row["state"] != "approved"]
+        refused, refused_count = self.registry.held_back(6)
         fixable = self._fixable(workloads)
         incidents = self.incidents()
         return {
@@ -39,37 +38,12 @@ class ConsoleData:
             "incident_count": len(incidents),
             "workloads": workloads,
             "unhealthy": [row for row in workloads if row["state"] != "running"],
-            "refused": refused[:6],
-            "refused_count": len(refused),
-            "image_count": len(images),
+            "refused": refused,
+            "refused_count": refused_count,
             "fixable": fixable[:8],
             "fixable_count": len(fixable),
             "events": self.events(limit=14),
         }
-
-    def images(self, *, text: str = "", state: str = "", page: int = 1) -> dict[str, Any]:
-        """A page of images, youngest first, and how many there are."""
-        found = self._standing(text=text, state=state)
-        shown = found[(page - 1) * _PAGE : page * _PAGE]
-        for item in shown:
-            item["severities"] = self._severities(item["digest"])
-        return {"rows": shown, "total": len(found), "page_number": page, "pages": max(1, -(-len(found) // _PAGE))}
-
-    def _standing(self, *, text: str = "", state: str = "") -> list[dict[str, Any]]:
-        """The images that the viewer may see, youngest first, with the state of each and why."""
-        parts = self._parts
-        rows = [row for row in parts.registry.images(limit=_MOST_IMAGES) if self._may(row.team)]
-        states = parts.states.states([row.digest for row in rows])
-        found = []
-        for row in rows:
-            known = states.get(row.digest)
-            standing = str(known.state) if known else "unknown"
-            if (state and standing != state) or (
-                text and text not in f"{row.repository}:{','.join(row.tags)} {row.digest}"
-            ):
-                continue
-            found.append(msgspec.to_builtins(row) | {"state": standing, "why": known.why if known else ""})
-        return found
 
     def image(self, digest: str) -> dict[str, Any]:
         """One image; raises ManifestUnknown."""
@@ -84,7 +58,28 @@ class ConsoleData:
             "bill": bill,
             "findings": findings,
             "way_picture": way(self._way(bill.data)),
+            "layers": parts.details.layers(digest),
+            "members": self._members(parsed),
+            "refusal": self._refusal(row.repository, parsed),
         }
+
+    def _members(self, digest: Digest) -> list[dict[str, Any]]:
+        """What an index lists, and where each stands."""
+        members = self._parts.registry.members(digest)
+        states = self._parts.states.states([member.digest for member in members])
+        return [
+            member._asdict() | {"state": str(found.state), "why": found.why}
+            for member in members
+            if (found := states.get(member.digest)) is not None
+        ]
+
+    def _refusal(self, repository: str, digest: Digest) -> str:
+        """Why an image cannot be pulled; empty when it can."""
+        try:
+            self._parts.serving.check_manifest(repository, digest)
+        except Denied as denied:
+            return denied.what
+        return ""
 
     def workloads(self) -> list[dict[str, Any]]:
         """Declared workloads with their containers, the ones that do not run first."""
@@ -187,7 +182,7 @@ class ConsoleData:
     def _severities(self, digest: str) -> dict[str, int]:
         if not digest.startswith("sha"):
             return {}
-        return dict(Counter(item.severity.label for item in self._parts.findings.of(Digest.parse(digest))))
+        return self._parts.findings.counts([digest])[digest].by_severity
 
     def _way(self, data: dict[str, Any]) -> dict[str, str]:
         image, container = data.get("image", {}), data.get("container", {})

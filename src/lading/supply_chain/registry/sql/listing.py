@@ -109,9 +109,11 @@ def _unindexed(tx: Transaction, column: sa.Column[str]) -> sa.ColumnElement[str]
 
 def tags_of(tx: Transaction, images: Collection[tuple[str, str]], most: int) -> dict[tuple[str, str], list[str]]:
     """The tags of several manifests of repositories, at most so many in all."""
+    # Not both columns at once: SQLite has no index for a list of pairs.
+    here = tags.c.digest.in_({digest for _repository, digest in images})
+    rows = tx.execute(sa.select(tags).where(here).limit(most)).all()
     found: dict[tuple[str, str], list[str]] = {}
-    here = sa.tuple_(tags.c.repository, tags.c.digest).in_(list(images))
-    for row in tx.execute(sa.select(tags).where(here).order_by(tags.c.repository, tags.c.tag).limit(most)):
+    for row in sorted(rows, key=lambda row: str(row.tag)):
         found.setdefault((row.repository, row.digest), []).append(row.tag)
     return found
 
@@ -133,7 +135,7 @@ def repository_page(tx: Transaction, sight: Sight, text: str, after: str, limit:
 
 def held(tx: Transaction, names: Collection[str]) -> dict[str, tuple[int, int, int, str]]:
     """Images, tags, pulls and the last pull of some repositories."""
-    images, named = (_counted(tx, table, names) for table in (manifests, tags))
+    images, named = _counted(tx, manifests, names, manifests.c.runnable), _counted(tx, tags, names)
     times, last = sa.func.sum(pulls.c.times).label("times"), sa.func.max(pulls.c.last).label("last")
     query = sa.select(pulls.c.repository, times, last)
     query = query.where(pulls.c.repository.in_(names)).group_by(pulls.c.repository)
@@ -141,8 +143,10 @@ def held(tx: Transaction, names: Collection[str]) -> dict[str, tuple[int, int, i
     return {name: (images.get(name, 0), named.get(name, 0), *pulled.get(name, (0, ""))) for name in names}
 
 
-def _counted(tx: Transaction, table: sa.Table, names: Collection[str]) -> dict[str, int]:
-    query = sa.select(table.c.repository, sa.func.count().label("rows")).where(table.c.repository.in_(names))
+def _counted(
+    tx: Transaction, table: sa.Table, names: Collection[str], *which: sa.ColumnElement[bool]
+) -> dict[str, int]:
+    query = sa.select(table.c.repository, sa.func.count().label("rows")).where(table.c.repository.in_(names), *which)
     return {row.repository: int(row.rows) for row in tx.execute(query.group_by(table.c.repository))}
 
 

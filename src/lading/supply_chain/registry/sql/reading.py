@@ -103,7 +103,7 @@ def tags_naming(tx: Transaction, repository: str, digest: str) -> list[str]:
 def tags_of(tx: Transaction, images: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
     """The tags of several manifests of repositories."""
     found: dict[tuple[str, str], list[str]] = {}
-    here = sa.tuple_(tags.c.repository, tags.c.digest).in_(list(images))
+    here = tags.c.digest.in_({digest for _repository, digest in images})
     for row in tx.execute(sa.select(tags).where(here).order_by(tags.c.tag)):
         found.setdefault((row.repository, row.digest), []).append(row.tag)
     return found

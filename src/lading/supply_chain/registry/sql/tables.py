@@ -96,7 +96,7 @@ tags: Final = sa.Table(
     sa.Column("tag", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("moved", sa.Text, nullable=False),
-    sa.Index("ix_registry_tags_repository_digest", "repository", "digest"),
+    sa.Index("ix_registry_tags_digest", "digest", "repository"),
 )
 
 # What a tag named before it moved on: whoever still asks for that is told where the tag went.
