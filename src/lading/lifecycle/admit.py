@@ -172,7 +172,7 @@ class Admission:
         decision = self._decide(image)
         if not decision.allowed:
             self._hold(image, decision)
-        elif (weakest := self._weakest(image)) is not None:
+        elif (weakest := self.weakest(image)) is not None:
             self._hold_for(image, *weakest)
         else:
             self._approve(image, self._indexes.repository_of(image), decision)
@@ -185,7 +185,7 @@ class Admission:
             known = self._states.state(index)
             if known is None or known.state is State.REVOKED:
                 continue
-            weakest = self._weakest(index)
+            weakest = self.weakest(index)
             if weakest is not None and known.state is State.APPROVED:
                 self._hold_for(index, *weakest)
             elif weakest is None and known.why.startswith(_FOR_MEMBER):
@@ -199,9 +199,9 @@ class Admission:
             if state is not None and state.state is State.QUARANTINED:
                 telling.say(f"{member.platform or 'an image'} {image}")
                 self.admit(image, repository, telling)
-        return self._weakest(index)
+        return self.weakest(index)
 
-    def _weakest(self, index: Digest) -> _Weakest | None:
+    def weakest(self, index: Digest) -> _Weakest | None:
         """The first image of an index that counts and is not approved."""
         members = self._indexes.members(index, self._platforms)
         states = self._states.states([member.digest for member in members]) if members else {}

@@ -10,13 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.conftest import Server
+from e2e.conftest import Server, until
 from integration.registry.conftest import RegistryProcess
 from lading.kernel.errors import ExitCode
 from pushing import Pusher, digest_of
 
 pytestmark = pytest.mark.slow
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 
 
@@ -128,3 +129,36 @@ def test_copies_take_referrers_along_within_this_registry_and_to_and_from_others
     assert artifact in referrers(here, "shop/back", image.digest)
     assert later in referrers(here, "shop/back", artifact)
     here.close()
+
+
+def test_revoking_one_platform_takes_its_index_off_the_pull_endpoint_and_the_worker_holds_it(
+    alone: Server, pusher: Pusher
+) -> None:
+    token = alone.client.post("/api/v1/teams/shop/robots", {"name": "puller"})["token"]
+    amd, arm = pusher.push("shop/many", "amd"), pusher.push("shop/many", "arm")
+    entries = [
+        {"mediaType": MANIFEST, "digest": image.digest, "platform": {"os": "linux", "architecture": name},
+         "size": len(pusher.manifest("shop/many", image.digest).content)}
+        for image, name in ((amd, "amd64"), (arm, "arm64"))
+    ]  # fmt: skip
+    body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    with httpx.Client(auth=("shop/puller", token), timeout=60, trust_env=False) as client:
+        put = client.put(f"http://{alone.push}/v2/shop/many/manifests/1", content=body, headers={"Content-Type": INDEX})
+        assert put.status_code == 201
+        # The worker judges all three first, so that nothing moves them back meanwhile.
+        for name in ("amd", "arm", "1"):
+            until(lambda name=name: shown(alone, f"shop/many:{name}")["decision"] or None, 120)
+        said = run(alone, "image", "approve", "shop/many:1", "--why", "a test", code=ExitCode.CONFLICT)
+        assert "linux/amd64" in said
+        for name in ("amd", "arm", "1"):
+            run(alone, "image", "approve", f"shop/many:{name}", "--why", "a test")
+        path = f"http://{alone.pull}/v2/shop/many/manifests/1"
+        until(lambda: True if client.get(path, headers={"Accept": INDEX}).status_code == 200 else None, 60)
+        run(alone, "image", "revoke", "shop/many:arm", "--why", "leaked a key")
+        until(lambda: True if client.get(path, headers={"Accept": INDEX}).status_code == 403 else None, 60)
+        refused = client.get(path, headers={"Accept": INDEX}).json()["errors"][0]["message"]
+        assert "worst platform, linux/arm64" in refused
+        assert "leaked a key" in refused
+        assert client.get(path.removesuffix("1") + "amd", headers={"Accept": MANIFEST}).status_code == 200
+    until(lambda: True if shown(alone, "shop/many:1")["state"] == "quarantined" else None, 60)
+    assert "its image for linux/arm64" in shown(alone, "shop/many:1")["why"]

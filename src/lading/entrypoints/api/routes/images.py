@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
+from lading.kernel.errors import Conflict
 from lading.kernel.reference import Reference
 from lading.supply_chain.attest.statement import PROVENANCE
 from lading.supply_chain.match.findings import Counted
@@ -125,6 +126,12 @@ def approve(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[st
     row = find_image(parts, caller, image)
     _require_move(parts, caller, Operation.APPROVE, row)
     digest, until = Digest.parse(row.digest), parts.clock.now() + timedelta(days=body.days)
+    if (weakest := parts.admission.weakest(digest)) is not None:
+        member, found = weakest
+        raise Conflict(
+            f"Its image for {member.platform or 'no platform'}, {member.digest}, is {found.state}: {found.why}.",
+            remedy="An index is as good as its worst platform: approve that image first.",
+        )
     parts.attestations.sign(digest, row.repository, actor=caller.id)
     with parts.database.write() as tx:
         parts.states.move(tx, digest, State.APPROVED, who=caller.id, why=body.why, until=until)
