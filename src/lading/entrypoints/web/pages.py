@@ -33,7 +33,9 @@ def _clean(text: object) -> str:
 
 
 def _megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB"
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 _environment: Final = Environment(

@@ -190,8 +190,12 @@ class Registry(Reading):
             raise ManifestInvalid(f"{reference[:140]!r} is neither a tag nor a digest.")
         with self._database.read() as tx:
             _check_complete(tx, repository, manifest)
-        commit, pipeline = self._revision(manifest)
-        served_with = self._served_with(manifest, tag or named)
+        try:
+            commit, pipeline = self._revision(manifest)
+            served_with = self._served_with(manifest, tag or named)
+        except BlobUnknown as error:
+            # It was collected since.
+            raise ManifestBlobUnknown(error.what, remedy="Push it again.") from error
         generation = self._announce(manifest.digest, len(body))
         self._storage.put(manifest.digest, body)
         with self._database.write() as tx:
