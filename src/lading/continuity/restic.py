@@ -20,8 +20,11 @@ from lading.continuity.items import Item
 from lading.continuity.repository import Progress, Saved, Snapshot
 from lading.continuity.restic_process import Ended, Restic
 
+# How long work that needs the repository for itself waits for others, and how long others wait for it: a check that
+# reads every byte takes hours.
 _BUSY_SECONDS: Final = 120.0
-_BUSY_PAUSE: Final = 5.0
+_CHECKED_SECONDS: Final = 4 * 3600.0
+_BUSY_PAUSE: Final = 2.0
 _OLDEST: Final = (0, 14)
 _HOST: Final = "lading"
 
@@ -60,12 +63,16 @@ class ResticRepository:
         return self.identity()
 
     def save(self, directory: Path, tags: Mapping[str, str], progress: Progress) -> Saved:
-        try:
-            return self._save(directory, tags, progress)
-        except RepositoryBusy:
+        deadline = time.monotonic() + _CHECKED_SECONDS
+        while True:
+            try:
+                return self._save(directory, tags, progress)
+            except RepositoryBusy:
+                if time.monotonic() > deadline:
+                    raise
             # Perhaps by a process that was killed; what lives on stays locked.
+            time.sleep(_BUSY_PAUSE)
             self._run("unlock")
-            return self._save(directory, tags, progress)
 
     def _save(self, directory: Path, tags: Mapping[str, str], progress: Progress) -> Saved:
         joined = ",".join(f"{name}={value}" for name, value in tags.items())
@@ -93,7 +100,7 @@ class ResticRepository:
 
     def restore(self, snapshot: str, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
-        ended = self._restic.run("restore", snapshot, "--target", str(target))
+        ended = self._patiently("restore", snapshot, "--target", str(target), seconds=_CHECKED_SECONDS)
         if ended.code != 0 and "unable to create lock" in ended.err and not ended.is_busy:
             # A repository that cannot be written, such as a copy on read-only media.
             ended = self._restic.run("restore", snapshot, "--target", str(target), "--no-lock")
@@ -126,21 +133,24 @@ class ResticRepository:
     def _run(self, *arguments: str) -> Ended:
         return self._restic.require(self._restic.run(*arguments))
 
-    def _patiently(self, *arguments: str) -> Ended:
-        """Run what needs the repository for itself; what others left locked when they died is unlocked first.
+    def _patiently(self, *arguments: str, seconds: float = _BUSY_SECONDS) -> Ended:
+        """Run, again while others hold the repository; what those left locked who died is unlocked between.
+
+        The run that comes back is still busy when nothing may be unlocked, as on read-only media.
 
         Raises:
-            RepositoryBusy: somebody else holds it, and went on for two minutes.
+            RepositoryBusy: somebody else held it for all that time.
         """
-        deadline = time.monotonic() + _BUSY_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
-            self._run("unlock")
             ended = self._restic.run(*arguments)
             if not ended.is_busy:
                 return ended
             if time.monotonic() > deadline:
                 raise RepositoryBusy("Another process holds the repository.", remedy="Wait for it and try again.")
             time.sleep(_BUSY_PAUSE)
+            if self._restic.run("unlock").code != 0:
+                return ended
 
 
 def _pairs(tags: Sequence[str]) -> list[tuple[str, str, str]]:
