@@ -45,10 +45,6 @@ class Quotas:
         ]
 
 
-def _quota(team: str, used: int | None, most: int | None) -> Quota:
-    return Quota(team=team, used=int(used or 0), most=-1 if most is None else most)
-
-
 def check_quota(tx: Transaction, team: str) -> None:
     """Raises QuotaExceeded when a team holds more than it may."""
     row = sql.quota_of(tx, team)
