@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -20,8 +20,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from lading.kernel.errors import Conflict, InvalidInput, LadingError, Unavailable
+from lading.state.together import Together
 
 Transaction = sa.Connection
+T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _KINDS: Final = ("sqlite://", "postgresql+psycopg://")
@@ -62,6 +64,7 @@ class Database:
         # SQLite has one writer, and lets the others sleep longer and longer: threads of one process queue here instead.
         self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
         self._engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
+        self._together = Together(self.write, self._translated)
 
     @property
     def label(self) -> str:
@@ -86,6 +89,17 @@ class Database:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with connection.begin() if not connection.in_transaction() else connection.get_transaction():  # type: ignore[union-attr]
                 yield connection
+
+    def write_together(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns, written and durable; for small writes that many threads make at once.
+
+        Where a commit has to wait for the disk alone (SQLite), those of several threads share one. Raises what `work`
+        raises, and what `write` does.
+        """
+        if self.is_sqlite and not self._is_in_memory():
+            return self._together.run(work)
+        with self.write() as tx:
+            return work(tx)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -155,9 +155,10 @@ def test_revoking_one_platform_takes_its_index_off_the_pull_endpoint_and_the_wor
         path = f"http://{alone.pull}/v2/shop/many/manifests/1"
         until(lambda: True if client.get(path, headers={"Accept": INDEX}).status_code == 200 else None, 60)
         run(alone, "image", "revoke", "shop/many:arm", "--why", "leaked a key")
+        # Refused by way of the image, and soon by the state that the worker gives the index.
         until(lambda: True if client.get(path, headers={"Accept": INDEX}).status_code == 403 else None, 60)
         refused = client.get(path, headers={"Accept": INDEX}).json()["errors"][0]["message"]
-        assert "worst platform, linux/arm64" in refused
+        assert "linux/arm64" in refused
         assert "leaked a key" in refused
         assert client.get(path.removesuffix("1") + "amd", headers={"Accept": MANIFEST}).status_code == 200
     until(lambda: True if shown(alone, "shop/many:1")["state"] == "quarantined" else None, 60)

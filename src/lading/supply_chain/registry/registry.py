@@ -289,13 +289,15 @@ class Registry(Reading):
 
     def _announce(self, digest: Digest, size: int) -> str:
         """Say that content is about to be stored, so that nobody collects it before something names it."""
-        with self._database.write() as tx:
-            return writing.announce_blob(tx, str(digest), size, timestamp(self._clock.now()), new_id())
+        now, generation = timestamp(self._clock.now()), new_id()
+        return self._database.write_together(lambda tx: writing.announce_blob(tx, str(digest), size, now, generation))
 
     def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor, generation: str) -> None:
-        with self._database.write() as tx:
+        def link(tx: Transaction) -> None:
             _check_stored(tx, digest, generation)
             self._add_link(tx, repository, digest, size, visitor)
+
+        self._database.write_together(link)
 
     def _add_link(self, tx: Transaction, repository: str, digest: Digest, size: int, visitor: Visitor) -> None:
         team = self._claim(tx, repository, visitor)
