@@ -96,7 +96,9 @@ tags: Final = sa.Table(
     sa.Column("tag", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("moved", sa.Text, nullable=False),
+    sa.Column("folded", sa.Text, nullable=False, server_default="", comment="in lower case: lists are in this order"),
     sa.Index("ix_registry_tags_digest", "digest", "repository"),
+    sa.Index("ix_registry_tags_folded", "repository", "folded", "tag"),
 )
 
 # What a tag named before it moved on: whoever still asks for that is told where the tag went.
