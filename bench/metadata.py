@@ -174,8 +174,8 @@ def _fill(path: Path, count: int) -> float:
     _insert(database, "registry_manifests", (
         "repository", "digest", "media_type", "size", "content_size", "config", "runnable", "team", "principal",
         "commit", "pipeline", "pushed", "refers_to", "served_with", "artifact_type"), _manifests(count))  # fmt: skip
-    _insert(database, "registry_tags", ("repository", "tag", "digest", "moved"),
-            ((_repository(n), f"v{n}", _digest("m", n), NOW.format(n)) for n in range(count)))  # fmt: skip
+    _insert(database, "registry_tags", ("repository", "tag", "digest", "moved", "folded"),
+            ((_repository(n), f"v{n}", _digest("m", n), NOW.format(n), f"v{n}") for n in range(count)))  # fmt: skip
     _insert(database, "registry_states", ("digest", "state", "who", "why", "since", "decision"),
             ((_digest("m", n), _state(n), "system:bench", "a benchmark", NOW.format(n), "d")
              for n in range(count)))  # fmt: skip

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, mmdebstrap, PostgreSQL, Chromium, restic. Installs what is
+# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic. Installs what is
 # missing from Debian packages; never starts a service, never touches an engine or database that is already there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 say() { printf '\033[2m[set-up]\033[0m %s\n' "$*"; }
 missing=()
@@ -15,6 +16,7 @@ need iptables iptables
 need openssl openssl
 [ -x /bin/busybox ] && file -b /bin/busybox 2>/dev/null | grep -q 'statically' || dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
 need skopeo skopeo
+need buildah buildah
 need restic restic
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 
@@ -23,6 +25,19 @@ if ! command -v versitygw >/dev/null && command -v go >/dev/null && [ -w /usr/lo
   say "building versitygw, an S3-compatible server, with Go"
   GOBIN=/usr/local/bin GOFLAGS=-buildvcs=false go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 >/dev/null 2>&1 \
     || say "versitygw could not be built; the tests use moto alone"
+fi
+
+# The public conformance suite of registries, and further OCI clients: versions and hashes are in the module's go.sum.
+oci_tools=$PWD/.tools/oci
+if command -v go >/dev/null && ! cmp -s tests/oci_programs/go.sum "$oci_tools/go.sum"; then
+  say "building the conformance suite, crane, oras and regctl with Go"
+  if (cd tests/oci_programs && GOBIN="$oci_tools" GOFLAGS="-buildvcs=false -mod=readonly" go install tool) >/tmp/lading-go.$$ 2>&1; then
+    cp tests/oci_programs/go.sum "$oci_tools/go.sum"
+  else
+    tail -n 5 /tmp/lading-go.$$ >&2
+    say "they could not be built; the tests that need them say so and are skipped"
+  fi
+  rm -f /tmp/lading-go.$$
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0

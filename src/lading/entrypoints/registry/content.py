@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,7 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lading.entrypoints.registry.conditions import is_known, range_counts
 from lading.entrypoints.registry.http import VERSION_HEADER
+from lading.entrypoints.registry.warnings import NAME as WARNING
+from lading.entrypoints.registry.warnings import warning_values
 from lading.kernel.digest import Digest
 from lading.kernel.errors import IntegrityFailure
 
@@ -35,6 +38,7 @@ class Served(Response):
         size: bytes of the whole content.
         path: the file that holds it, where it is a file.
         sent: called for each GET that is answered with the beginning of the content.
+        remarks: what the client should know besides, for `Warning` headers.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class Served(Response):
         *,
         path: Path | None = None,
         sent: Callable[[], None] = lambda: None,
+        remarks: Iterable[str] = (),
     ) -> None:
         self._open_at = open_at
+        self._digest = str(digest)
         self._size = size
         self._path = str(path) if path is not None and size > _MOST_IN_MEMORY else ""
         self._sent = sent
@@ -63,6 +69,7 @@ class Served(Response):
             "Cache-Control": "no-cache",
         }
         self._common: _Headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in headers.items()]
+        self._common += [(WARNING.lower().encode(), value.encode()) for value in warning_values(remarks)]
         self._whole: _Headers = [*self._common, (b"content-length", b"%d" % size)]
         self.raw_headers = self._whole
 
@@ -71,10 +78,13 @@ class Served(Response):
         keep: Callable[[Served], None] | None = scope.get("state", {}).get("keep")
         if keep is not None:
             keep(self)
+        if is_known(scope, self._digest):
+            await _empty(send, 304, self._common)
+            return
         if scope["method"] == "HEAD":
             await _empty(send, 200, self._whole)
             return
-        asked = _range(scope, self._size)
+        asked = _range(scope, self._size) if range_counts(scope, self._digest) else None
         if asked is None:
             await self._send_whole(scope, send)
             return

@@ -23,6 +23,7 @@ from lading.kernel.errors import (
     Unavailable,
 )
 from lading.supply_chain.registry.errors import (
+    ConditionFailed,
     NameInvalid,
     RangeInvalid,
     RegistryError,
@@ -36,6 +37,7 @@ VERSION_HEADER: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _MOST_DIGITS: Final = 18
 _MOST_TEXT: Final = 1_024
 _MOST_ITEMS: Final = 10_000
+_MOST_VALUES: Final = 100
 _CLIENT_GONE: Final = 499
 
 
@@ -73,15 +75,23 @@ def text(request: Request, name: str) -> str:
     return value
 
 
+def texts(request: Request, name: str) -> list[str]:
+    """The values of a query parameter that may come several times; raises NameInvalid for more than a hundred."""
+    values = request.query_params.getlist(name)
+    if len(values) > _MOST_VALUES:
+        raise NameInvalid(f"The parameter {name} is there {len(values)} times; at most {_MOST_VALUES} are taken.")
+    return values
+
+
 def page(request: Request) -> tuple[int, str]:
     """How many items a list is asked for, and after which one."""
     asked = request.query_params.get("n", "")
     return (min(number(asked, "n"), _MOST_ITEMS) if asked else _MOST_ITEMS), text(request, "last")
 
 
-def page_headers(path: str, limit: int, names: list[str], **parameters: str) -> dict[str, str]:
-    """The headers of a list, with a link to the next page when there may be one."""
-    if not names or len(names) < limit:
+def page_headers(path: str, limit: int, names: list[str], more: bool, **parameters: str) -> dict[str, str]:
+    """The headers of a list, with a link to the next page when there is one."""
+    if not names or not more:
         return VERSION_HEADER
     query = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items() if value)
     query = f"n={limit}&last={quote(names[-1], safe='')}" + (f"&{query}" if query else "")
@@ -120,7 +130,8 @@ def _failure(code: str, status: int, message: str, remedy: str = "", headers: di
 
 
 _STATUS: Final = (
-    (TooLarge, 413), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409), (Unavailable, 503),
+    (TooLarge, 413), (ConditionFailed, 412), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409),
+    (Unavailable, 503),
 )  # fmt: skip
 
 

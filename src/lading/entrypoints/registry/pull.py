@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -14,10 +14,10 @@ from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry.content import Served
-from lading.entrypoints.registry.lists import referrers_response, tags_response
+from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
-from lading.supply_chain.registry.errors import Denied
+from lading.supply_chain.registry.errors import Denied, NameUnknown
 from lading.supply_chain.registry.serving import Serving
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
@@ -43,7 +43,9 @@ def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> St
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
-        Route("/v2/{name:path}/referrers/{digest}", endpoint.guarded(endpoint.referrers), methods=["GET"]),
+        Route(
+            "/v2/{name:path}/referrers/{digest}", never_unknown(endpoint.guarded(endpoint.referrers)), methods=["GET"]
+        ),
     ]
     return http.application(routes)
 
@@ -67,12 +69,15 @@ class _PullEndpoint:
         return JSONResponse({}, headers=http.VERSION_HEADER)
 
     async def manifest(self, request: Request, visitor: Visitor) -> Response:
-        name = request.path_params["name"]
-        stored = await run_in_threadpool(self._reading.resolve, name, request.path_params["reference"])
-        await self._check(self._serving.check_manifest, name, stored.digest, visitor)
+        name, reference = request.path_params["name"], request.path_params["reference"]
+        if index := await run_in_threadpool(partial(self._reading.stand_in, name, reference, kept=False)):
+            await self._check(self._serving.check_manifest, name, index.subject, visitor)
+            return stand_in_response(index)
+        stored = await run_in_threadpool(self._reading.resolve, name, reference)
+        remarks = await self._check(self._serving.check_manifest, name, stored.digest, visitor)
         opener, file = partial(self._reading.open_blob, stored.digest), self._reading.blob_file(stored.digest)
         counted = partial(self._notes.pulled, name, str(stored.digest))
-        return Served(opener, stored.digest, stored.media_type, stored.size, path=file, sent=counted)
+        return Served(opener, stored.digest, stored.media_type, stored.size, path=file, sent=counted, remarks=remarks)
 
     async def blob(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
@@ -86,12 +91,16 @@ class _PullEndpoint:
 
     async def referrers(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
+        if not await run_in_threadpool(self._reading.has_manifest, name, digest):
+            raise NameUnknown(f"{name} has no {digest}.")
         await self._check(self._serving.check_manifest, name, digest, visitor)
         return await referrers_response(request, self._reading)
 
-    async def _check(self, check: Callable[[str, Digest], None], name: str, digest: Digest, visitor: Visitor) -> None:
+    async def _check(
+        self, check: Callable[[str, Digest], Sequence[str]], name: str, digest: Digest, visitor: Visitor
+    ) -> Sequence[str]:
         try:
-            await run_in_threadpool(check, name, digest)
+            return await run_in_threadpool(check, name, digest)
         except Denied as denied:
             await run_in_threadpool(self._notes.refused, str(digest), name, visitor.principal, denied.what)
             raise

@@ -17,8 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
+from lading.entrypoints.registry import warnings as warning_headers
+from lading.entrypoints.registry.conditions import condition
 from lading.entrypoints.registry.content import Served
-from lading.entrypoints.registry.lists import referrers_response, tags_response
+from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.blobs import check_offset
@@ -53,7 +55,8 @@ def push_app(registry: Registry, authenticator: Authenticator) -> Starlette:
     ]
     by_path: dict[str, dict[str, Callable[[Request], Awaitable[Response]]]] = {}
     for path, method, access, handler in table:
-        by_path.setdefault(path, {})[method] = endpoint.guarded(access, handler)
+        guarded = endpoint.guarded(access, handler)
+        by_path.setdefault(path, {})[method] = never_unknown(guarded) if "/referrers/" in path else guarded
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/_catalog", endpoint.catalog, methods=["GET"]),
@@ -98,8 +101,9 @@ class _PushEndpoint:
         visitor = await gate.enter_catalogue(request, self.authenticator)
         limit, after = http.page(request)
         sight = await run_in_threadpool(self.authenticator.sight, visitor)
-        names = await run_in_threadpool(self.registry.repositories, sight, limit=limit, after=after)
-        return JSONResponse({"repositories": names}, headers=http.page_headers("/v2/_catalog", limit, names))
+        names = await run_in_threadpool(self.registry.repositories, sight, limit=limit + 1, after=after)
+        headers = http.page_headers("/v2/_catalog", limit, names[:limit], len(names) > limit)
+        return JSONResponse({"repositories": names[:limit]}, headers=headers)
 
     # Uploads
 
@@ -185,11 +189,12 @@ class _PushEndpoint:
         return at
 
     async def _mounted(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
-        if not source:
-            return False
-        if not await run_in_threadpool(self._may_pull, source, visitor):
-            return False
-        return await run_in_threadpool(self.registry.mount, name, digest, source, visitor)
+        return await run_in_threadpool(self._mount, name, digest, source, visitor)
+
+    def _mount(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
+        """Without a source, from any repository that the visitor may pull the blob from."""
+        found = [source] if source else self.registry.repositories_with(digest, self.authenticator.sight(visitor))
+        return any(self._may_pull(one, visitor) and self.registry.mount(name, digest, one, visitor) for one in found)
 
     def _may_pull(self, source: str, visitor: Visitor) -> bool:
         scopes = visitor.scopes
@@ -214,6 +219,8 @@ class _PushEndpoint:
 
     async def manifest(self, request: Request, _visitor: Visitor) -> Response:
         name, reference = request.path_params["name"], request.path_params["reference"]
+        if index := await run_in_threadpool(self.registry.stand_in, name, reference):
+            return stand_in_response(index)
         stored = await run_in_threadpool(self.registry.resolve, name, reference)
         opener, file = partial(self.registry.open_blob, stored.digest), self.registry.blob_file(stored.digest)
         return Served(opener, stored.digest, stored.media_type, stored.size, path=file)
@@ -223,11 +230,17 @@ class _PushEndpoint:
         media_type = request.headers.get("content-type", "")
         if visitor.principal.startswith("region:"):
             raise Denied(f"{visitor.principal} brings blobs only.", remedy="Manifests travel as signed changes.")
+        tags, only_if = http.texts(request, "tag") if ":" in reference else [], condition(request.scope)
         body = await _bounded(request)
-        pushed = await run_in_threadpool(self.registry.put_manifest, name, reference, media_type, body, visitor)
+        put = partial(self.registry.put_manifest, tags=tags, only_if=only_if)
+        pushed = await run_in_threadpool(put, name, reference, media_type, body, visitor)
         response = _created(name, "manifests", pushed.digest)
         if pushed.refers_to is not None:
             response.headers["OCI-Subject"] = str(pushed.refers_to)
+        for tag in tags:
+            response.headers.append("OCI-Tag", tag)
+        for value in warning_headers.warning_values(pushed.remarks):
+            response.headers.append(warning_headers.NAME, value)
         return response
 
     async def delete_manifest(self, request: Request, visitor: Visitor) -> Response:

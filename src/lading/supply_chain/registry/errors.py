@@ -120,6 +120,12 @@ class IllegalMove(RegistryError, Conflict):
     """An image cannot go from its state to the wanted one."""
 
 
+class ConditionFailed(RegistryError, Conflict):
+    """What a reference names changed since the client looked, and it said that it minds."""
+
+    oci_code = "DENIED"
+
+
 class StorageFailed(RegistryError, Unavailable):
     """The disk is full or the object store does not answer."""
 

@@ -23,15 +23,23 @@ from lading.supply_chain.registry.errors import (
     NameInvalid,
     NameUnknown,
 )
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES, OCI_INDEX
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES
 from lading.supply_chain.registry.members import Member, members_of
+from lading.supply_chain.registry.referring import (
+    MOST_REFERRERS,
+    Page,
+    StandIn,
+    index_of,
+    is_schema_tag,
+    page,
+    stand_in,
+)
 from lading.supply_chain.registry.sql import reading as sql
 
 _LAYER_PLATFORM: Final = "linux/amd64"
 _MOST_CONFIG: Final = 4 << 20
 _MOST_NESTING: Final = 8
 _MOST_IMAGES: Final = 1_000
-MOST_REFERRERS: Final = 1_000
 
 
 class StoredManifest(NamedTuple):
@@ -140,10 +148,44 @@ class Reading:
 
         At most `limit` manifests, by digest, of those beyond digest `after`.
         """
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            one = self.referrers_page(repository, digest, artifact_type, after=after, limit=limit - len(found))
+            found += one.manifests
+            if not one.more:
+                break
+            after = found[-1]["digest"]
+        return index_of(found)
+
+    def referrers_page(
+        self, repository: str, digest: Digest, artifact_type: str = "", *, after: str = "", limit: int = MOST_REFERRERS
+    ) -> Page:
+        """The same, no more than fits into one answer."""
         check_name(repository)
         with self._database.read() as tx:
-            rows = sql.referrers(tx, repository, str(digest), artifact_type, after, limit)
-        return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_referrer(row) for row in rows]}
+            return page(tx, repository, digest, artifact_type, after=after, limit=limit)
+
+    def stand_in(self, repository: str, tag: str, *, kept: bool = True) -> StandIn | None:
+        """What a tag of the referrers tag schema answers with; None for what `resolve` says.
+
+        `kept`: take along what the index lists that somebody keeps under the tag.
+        """
+        check_name(repository)
+        if not is_schema_tag(tag):
+            return None
+        with self._database.read() as tx:
+            return stand_in(tx, repository, tag, (kept and sql.tagged(tx, repository, tag)) or "")
+
+    def has_manifest(self, repository: str, digest: Digest) -> bool:
+        """Whether a manifest was pushed to a repository."""
+        check_name(repository)
+        with self._database.read() as tx:
+            return sql.manifest(tx, repository, str(digest)) is not None
+
+    def repositories_with(self, digest: Digest, sight: Sight, *, limit: int = 100) -> list[str]:
+        """Repositories that have a blob, of those that `sight` takes in."""
+        with self._database.read() as tx:
+            return sql.repositories_with(tx, sight, str(digest), limit)
 
     def layers(self, digest: Digest) -> list[LayerRef]:
         """The layers of an image, lowest first; of an index, those of its linux/amd64 image (else its first).
@@ -305,12 +347,3 @@ def _image(row: sql.Row, named: list[str]) -> ImageRow:
         pipeline=row.pipeline,
         pushed=row.pushed,
     )
-
-
-def _referrer(row: sql.Row) -> dict[str, Any]:
-    found: dict[str, Any] = {"mediaType": row.media_type, "digest": row.digest, "size": row.size}
-    if row.artifact_type:
-        found["artifactType"] = row.artifact_type
-    if row.annotations:
-        found["annotations"] = msgspec.json.decode(row.annotations)
-    return found

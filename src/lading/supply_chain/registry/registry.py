@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import msgspec
 
 from lading.facts import Fact, Ledger
-from lading.facts.kinds.supply_chain import ImagePushed, ImageUnattributed, ManifestDeleted, OwnerChanged, TagMoved
+from lading.facts.kinds.supply_chain import ManifestDeleted, OwnerChanged, TagMoved
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.ids import new_id
@@ -27,6 +27,7 @@ from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.blobs import BlobStore, UploadStore, check_digest
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
+    ConditionFailed,
     Denied,
     ManifestBlobUnknown,
     ManifestInvalid,
@@ -34,9 +35,19 @@ from lading.supply_chain.registry.errors import (
     StorageFailed,
     TooLarge,
 )
-from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, Manifest, read_manifest
+from lading.supply_chain.registry.keeping import (
+    Origin,
+    manifest_values,
+    origin_rows,
+    part_rows,
+    pushed_fact,
+    unattributed,
+)
+from lading.supply_chain.registry.manifest import Manifest, read_manifest
 from lading.supply_chain.registry.quotas import check_quota
 from lading.supply_chain.registry.reading import Reading, check_name, read_config, unknown_in
+from lading.supply_chain.registry.referring import stand_in
+from lading.supply_chain.registry.remarks import about_push
 from lading.supply_chain.registry.sql import reading, writing
 from lading.supply_chain.registry.states import NOT_JUDGED, ImageStates, State
 
@@ -54,21 +65,12 @@ class Storage(BlobStore, UploadStore, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of a pushed manifest."""
+    """What became of a pushed manifest, and what the one who pushed it should know."""
 
     digest: Digest
     refers_to: Digest | None
     created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a manifest comes from: whose it is, who pushed it, from which commit, built where."""
-
-    team: str
-    principal: str
-    commit: str
-    pipeline: str
+    remarks: tuple[str, ...] = ()
 
 
 class Registry(Reading):
@@ -172,27 +174,43 @@ class Registry(Reading):
     # Manifests and tags
 
     def put_manifest(
-        self, repository: str, reference: str, media_type: str, body: bytes, visitor: Visitor, *, named: str = ""
+        self,
+        repository: str,
+        reference: str,
+        media_type: str,
+        body: bytes,
+        visitor: Visitor,
+        *,
+        named: str = "",
+        tags: Sequence[str] = (),
+        only_if: Callable[[str], bool] | None = None,
     ) -> Pushed:
-        """Accept a manifest under a tag or its digest; `named` is the tag of a signature that is put by its digest.
+        """Accept a manifest under a tag or its digest.
+
+        Args:
+            named: the tag of a signature that is put by its digest.
+            tags: what a manifest that is put by its digest is to be tagged with as well.
+            only_if: what must hold of the digest that `reference` names now; it is given an empty text for none.
 
         Raises:
             ManifestInvalid: malformed, or not what `reference` says.
             ManifestBlobUnknown: it names something that was never pushed to this repository.
+            ConditionFailed: `only_if` does not hold.
         """
         check_name(repository)
         by_digest = Digest.parse(reference) if ":" in reference else None
-        tag = "" if by_digest else reference
+        tags = sorted(set(tags)) if by_digest else [reference]
         manifest = read_manifest(body, media_type, by_digest.algorithm if by_digest else "sha256")
         if by_digest is not None:
             check_digest(by_digest, manifest.digest)
-        elif not is_tag(tag):
-            raise ManifestInvalid(f"{reference[:140]!r} is neither a tag nor a digest.")
+        for tag in tags:
+            if not is_tag(tag):
+                raise ManifestInvalid(f"{tag[:140]!r} is neither a tag nor a digest.")
         with self._database.read() as tx:
             _check_complete(tx, repository, manifest)
         try:
             commit, pipeline = self._revision(manifest)
-            served_with = self._served_with(manifest, tag or named)
+            served_with = self._served_with(manifest, tags[0] if tags else named)
         except BlobUnknown as error:
             # It was collected since.
             raise ManifestBlobUnknown(error.what, remedy="Push it again.") from error
@@ -202,13 +220,14 @@ class Registry(Reading):
             # Once more: a blob may have been deleted since.
             writing.hold_parts(tx, repository, {str(manifest.digest), *(str(part.digest) for part in manifest.parts)})
             _check_complete(tx, repository, manifest)
-            _check_stored(tx, manifest.digest, generation)
+            _check_generation(manifest.digest, writing.own_generation(tx, str(manifest.digest)), generation)
             team, who = self._claim(tx, repository, visitor), visitor.principal
-            origin = _Origin(team, who, commit, attribution.pipeline_of(who, pipeline))
-            created = self._keep(tx, repository, tag, manifest, served_with, origin)
+            origin = Origin(team, who, commit, attribution.pipeline_of(who, pipeline))
+            created = self._keep(tx, repository, tags, manifest, served_with, origin, only_if)
             if not served_with and self._states.state_in(tx, manifest.digest) is None:
                 self._states.move(tx, manifest.digest, State.QUARANTINED, who=visitor.principal, why=NOT_JUDGED)
-        return Pushed(manifest.digest, manifest.refers_to, created)
+        remarks = about_push(manifest, tags[0] if tags else "", visitor.principal, commit, pipeline)
+        return Pushed(manifest.digest, manifest.refers_to, created, remarks)
 
     def delete_manifest(self, repository: str, digest: Digest, visitor: Visitor) -> None:
         """Remove a manifest and its tags from a repository; its state stays.
@@ -294,7 +313,7 @@ class Registry(Reading):
 
     def _link(self, repository: str, digest: Digest, size: int, visitor: Visitor, generation: str) -> None:
         def link(tx: Transaction) -> None:
-            _check_stored(tx, digest, generation)
+            _check_generation(digest, writing.blob_generation(tx, str(digest)), generation)
             self._add_link(tx, repository, digest, size, visitor)
 
         self._database.write_together(link)
@@ -354,25 +373,40 @@ class Registry(Reading):
         return True
 
     def _keep(
-        self, tx: Transaction, repository: str, tag: str, manifest: Manifest, served_with: str, origin: _Origin
+        self,
+        tx: Transaction,
+        repository: str,
+        tags: Sequence[str],
+        manifest: Manifest,
+        served_with: str,
+        origin: Origin,
+        only_if: Callable[[str], bool] | None,
     ) -> bool:
-        """Keep the manifest and move its tag, with the facts about both; whether it is new to the repository."""
+        """Keep the manifest and move its tags, with the facts about both; whether it is new to the repository."""
         facts: list[Fact] = []
         digest, now = str(manifest.digest), timestamp(self._clock.now())
         created = reading.manifest(tx, repository, digest) is None
         if created:
-            values = _manifest_values(manifest, served_with, origin)
+            values = manifest_values(manifest, served_with, origin)
             writing.insert_manifest(tx, values | {"repository": repository, "pushed": now})
-            writing.keep_parts(tx, _part_rows(manifest))
+            writing.keep_parts(tx, part_rows(manifest))
             if manifest.is_runnable and not served_with and not repository.endswith(reading.CACHE_SUFFIX):
-                writing.keep_origins(tx, _origin_rows(manifest, repository, origin.team))
-            facts.append(_pushed(manifest, repository, tag, values))
+                writing.keep_origins(tx, origin_rows(manifest, repository, origin.team))
+            facts.append(pushed_fact(manifest, repository, tags[0] if tags else "", values))
             if manifest.is_runnable and not served_with and not repository.endswith(reading.CACHE_SUFFIX):
-                facts += _unattributed(manifest, repository, origin)
-        previous = reading.tagged(tx, repository, tag) if tag else digest
-        if previous != digest:
-            writing.set_tag(tx, repository, tag, digest, now, previous or "")
-            facts.append(TagMoved(repository=repository, tag=tag, digest=digest, previous=previous or ""))
+                facts += unattributed(manifest, repository, origin)
+        shown = "" if created or tags else digest
+        for tag in tags:
+            previous = writing.set_tag(tx, repository, tag, digest, now)
+            instead = stand_in(tx, repository, tag, previous) if only_if else None
+            shown = str(Digest.of(instead.body)) if instead else previous
+            if previous != digest:
+                facts.append(TagMoved(repository=repository, tag=tag, digest=digest, previous=previous))
+        if only_if is not None and not only_if(shown):
+            raise ConditionFailed(
+                f"{repository} has {shown or 'nothing'} there now, which is not what was to be replaced.",
+                remedy="Read it again, and write what follows from that.",
+            )
         self._ledger.append(tx, facts, actor=origin.principal)
         return created
 
@@ -396,9 +430,9 @@ def _check_complete(tx: Transaction, repository: str, manifest: Manifest) -> Non
             raise ManifestInvalid(f"The manifest says {part.digest} has {part.size} bytes; it has {size}.")
 
 
-def _check_stored(tx: Transaction, digest: Digest, generation: str) -> None:
+def _check_generation(digest: Digest, stored: str | None, announced: str) -> None:
     """Raises StorageFailed when the content was collected after it was announced."""
-    if writing.blob_generation(tx, str(digest)) != generation:
+    if stored != announced:
         raise StorageFailed(f"{digest} was collected while it was pushed.", remedy="Push it again.")
 
 
@@ -417,85 +451,3 @@ def _labels(content: bytes) -> dict[str, str]:
 def _text(value: str, most: int) -> str:
     """A text from an image, bounded, without what PostgreSQL cannot keep."""
     return value.replace("\0", "")[:most]
-
-
-def _manifest_values(manifest: Manifest, served_with: str, origin: _Origin) -> dict[str, object]:
-    """The columns of a manifest. What an engine can run has no artifact type, whatever it calls itself."""
-    config = next(iter(manifest.of_role("config")), None)
-    runnable = manifest.is_runnable and not served_with
-    kind = manifest.artifact_type
-    if served_with and manifest.looks_signature:
-        kind = COSIGN_PAYLOAD
-    elif not runnable and not manifest.refers_to:
-        kind = kind or "artifact"
-    return {
-        "digest": str(manifest.digest),
-        "media_type": manifest.media_type,
-        "size": manifest.size,
-        "content_size": manifest.size + sum(part.size for part in manifest.parts),
-        "config": str(config.digest) if config else "",
-        "artifact_type": "" if runnable and not manifest.refers_to else kind,
-        "refers_to": str(manifest.refers_to or ""),
-        "served_with": served_with,
-        "runnable": runnable,
-        "annotations": msgspec.json.encode(manifest.annotations) if manifest.annotations else None,
-        "team": origin.team,
-        "principal": origin.principal,
-        "commit": origin.commit,
-        "pipeline": origin.pipeline,
-    }
-
-
-def _part_rows(manifest: Manifest) -> list[dict[str, object]]:
-    return [
-        {
-            "manifest": str(manifest.digest),
-            "role": part.role,
-            "position": position,
-            "digest": str(part.digest),
-            "media_type": part.media_type,
-            "size": part.size,
-            "platform": part.platform,
-        }
-        for role in ("config", "layer", "manifest")
-        for position, part in enumerate(manifest.of_role(role))
-    ]
-
-
-def _origin_rows(manifest: Manifest, repository: str, team: str) -> list[dict[str, object]]:
-    layers = dict.fromkeys(str(part.digest) for part in manifest.of_role("layer"))
-    origin = {"image": str(manifest.digest), "repository": repository, "team": team, "layers": len(layers)}
-    return [{"layer": layer, **origin} for layer in layers]
-
-
-def _unattributed(manifest: Manifest, repository: str, origin: _Origin) -> list[Fact]:
-    """The finding about an image that does not say where it comes from. An index is what its images are."""
-    missing = attribution.missing(origin.principal, origin.commit, origin.pipeline)
-    if not missing or manifest.is_index:
-        return []
-    fact = ImageUnattributed(
-        digest=str(manifest.digest),
-        repository=repository,
-        team=origin.team,
-        principal=origin.principal,
-        missing=missing,
-    )
-    return [fact]
-
-
-def _pushed(manifest: Manifest, repository: str, tag: str, values: dict[str, object]) -> ImagePushed:
-    return ImagePushed(
-        digest=str(manifest.digest),
-        repository=repository,
-        tag=tag,
-        media_type=manifest.media_type,
-        size=manifest.size + sum(part.size for part in manifest.parts),
-        layers=tuple(str(part.digest) for part in manifest.of_role("layer")),
-        config=str(values["config"]),
-        team=str(values["team"]),
-        principal=str(values["principal"]),
-        commit=str(values["commit"]),
-        pipeline=str(values["pipeline"]),
-        artifact_type=str(values["artifact_type"]),
-        refers_to=str(values["refers_to"]),
-    )

@@ -7,7 +7,7 @@ and belongs to a servable image. A blob is servable when a servable manifest of 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from lading.kernel.digest import Digest
@@ -15,6 +15,7 @@ from lading.state import Database, Transaction
 from lading.supply_chain.registry.errors import Denied
 from lading.supply_chain.registry.members import members_of
 from lading.supply_chain.registry.reading import Reading, judged_chain
+from lading.supply_chain.registry.remarks import about_pull
 from lading.supply_chain.registry.sql import reading as sql
 from lading.supply_chain.registry.standing import ImageState, State, StateReader, image_state
 
@@ -38,23 +39,24 @@ class Serving:
         self._database = database
         self._states = states
 
-    def check_manifest(self, repository: str, digest: Digest) -> None:
-        """Raises Denied, with the reason, unless the manifest may be pulled."""
+    def check_manifest(self, repository: str, digest: Digest) -> Sequence[str]:
+        """What whoever pulls a manifest should know; raises Denied, with the reason, unless it may be pulled."""
         with self._database.read() as tx:
             verdict = self._verdict(tx, str(digest))
             if verdict is None or verdict.state is not State.APPROVED:
                 raise refusal(repository, digest, verdict, self._instead(tx, repository, str(digest), verdict))
             self._check_members(tx, repository, digest)
+        return about_pull(f"{repository}@{digest}", verdict, self._states.now())
 
-    def check_blob(self, repository: str, digest: Digest) -> None:
-        """Raises Denied unless a manifest of the repository that may be pulled names the blob."""
+    def check_blob(self, repository: str, digest: Digest) -> Sequence[str]:
+        """As `check_manifest`, for a blob: it may be pulled when a manifest of the repository that may be names it."""
         reason: ImageState | None = None
         instead = ""
         with self._database.read() as tx:
             for user in sql.users_of_blob(tx, repository, str(digest), _MOST_USERS):
                 verdict = self._verdict(tx, user)
                 if verdict is not None and verdict.state is State.APPROVED:
-                    return
+                    return ()
                 reason = reason or verdict
                 instead = instead or self._instead(tx, repository, user, verdict)
         raise refusal(repository, digest, reason, instead)

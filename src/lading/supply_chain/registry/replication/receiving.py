@@ -204,7 +204,7 @@ class Receiver:
         if previous == digest:
             return
         if digest:
-            writing.set_tag(tx, repository, tag, digest, timestamp(self._clock.now()), previous)
+            writing.set_tag(tx, repository, tag, digest, timestamp(self._clock.now()))
         else:
             writing.delete_tag(tx, repository, tag)
         fact = TagMoved(repository=repository, tag=tag, digest=digest, previous=previous)

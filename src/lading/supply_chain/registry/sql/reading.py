@@ -89,9 +89,12 @@ def tagged(tx: Transaction, repository: str, tag: str) -> str | None:
 
 
 def tag_names(tx: Transaction, repository: str, after: str, limit: int | None) -> list[str]:
-    """Tags in lexical order."""
-    query = sa.select(tags.c.tag).where(tags.c.repository == repository, tags.c.tag > after).order_by(tags.c.tag)
-    return list(tx.execute(query.limit(limit)).scalars())
+    """Tags in lexical order, which the specification wants to be that of letters whatever their case."""
+    query = sa.select(tags.c.tag).where(tags.c.repository == repository)
+    if after:
+        key = sa.tuple_(sa.literal(after.lower()), sa.literal(after))
+        query = query.where(sa.tuple_(tags.c.folded, tags.c.tag) > key)
+    return list(tx.execute(query.order_by(tags.c.folded, tags.c.tag).limit(limit)).scalars())
 
 
 def tags_naming(tx: Transaction, repository: str, digest: str) -> list[str]:
@@ -143,12 +146,40 @@ def images(tx: Transaction, repository: str, digest: str, limit: int) -> Sequenc
 def referrers(
     tx: Transaction, repository: str, subject: str, artifact_type: str, after: str, limit: int
 ) -> Sequence[Row]:
-    """The manifests whose subject is `subject`, by digest."""
-    query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.refers_to == subject)
+    """The manifests whose subject is `subject`, by digest: digest, and bytes of annotations."""
+    size = sa.func.coalesce(sa.func.length(manifests.c.annotations), 0).label("bytes")
+    query: sa.Select[Any] = sa.select(manifests.c.digest, size)
+    query = query.where(manifests.c.repository == repository, manifests.c.refers_to == subject)
     query = query.where(manifests.c.digest > after)
     if artifact_type:
         query = query.where(manifests.c.artifact_type == artifact_type)
     return tx.execute(query.order_by(manifests.c.digest).limit(limit)).all()
+
+
+def manifest_rows(tx: Transaction, repository: str, digests: Collection[str]) -> Sequence[Row]:
+    """Several manifests of a repository, by digest."""
+    query = sa.select(manifests).where(manifests.c.repository == repository, manifests.c.digest.in_(digests))
+    return tx.execute(query.order_by(manifests.c.digest)).all()
+
+
+def subject_like(tx: Transaction, repository: str, beginning: str) -> str | None:
+    """A subject that manifests of the repository refer to, by the beginning of its digest."""
+    query = sa.select(manifests.c.refers_to).where(
+        manifests.c.repository == repository,
+        manifests.c.refers_to >= beginning,
+        manifests.c.refers_to < beginning + "g",
+    )
+    return tx.execute(query.order_by(manifests.c.refers_to).limit(1)).scalar()
+
+
+def repositories_with(tx: Transaction, sight: Sight, digest: str, limit: int) -> list[str]:
+    """The repositories that have a blob, of those that somebody may pull from."""
+    query = (
+        sa.select(blob_links.c.repository)
+        .join(repositories, repositories.c.name == blob_links.c.repository)
+        .where(blob_links.c.digest == digest, repositories_seen(sight))
+    )
+    return list(tx.execute(query.order_by(blob_links.c.repository).limit(limit)).scalars())
 
 
 def part_rows(tx: Transaction, digest: str, role: str) -> Sequence[Row]:

@@ -87,6 +87,14 @@ def blob_generation(tx: Transaction, digest: str) -> str | None:
     return tx.execute(sa.select(blobs.c.generation).where(blobs.c.digest == digest).with_for_update(read=True)).scalar()
 
 
+def own_generation(tx: Transaction, digest: str) -> str | None:
+    """As `blob_generation`, and nobody else gets past here with the same content until the transaction ends.
+
+    Pushes of one manifest take turns: the second one finds what the first one kept.
+    """
+    return tx.execute(sa.select(blobs.c.generation).where(blobs.c.digest == digest).with_for_update()).scalar()
+
+
 def hold_parts(tx: Transaction, repository: str, digests: Collection[str]) -> None:
     """Keep those blobs and manifests in the repository until the transaction ends. SQLite has one writer anyway."""
     if tx.dialect.name == "sqlite" or not digests:
@@ -146,15 +154,23 @@ def delete_manifest(tx: Transaction, repository: str, digest: str) -> bool:
     return tx.execute(sa.delete(manifests).where(here)).rowcount > 0
 
 
-def set_tag(tx: Transaction, repository: str, tag: str, digest: str, now: str, previous: str = "") -> None:
-    """Point a tag at a manifest, and remember the one that it named before."""
+def set_tag(tx: Transaction, repository: str, tag: str, digest: str, now: str) -> str:
+    """Point a tag at a manifest, and remember the one that it named before; returns that, empty for a new tag.
+
+    Whoever moves the same tag at once waits, and finds what this transaction leaves.
+    """
+    empty = _insert(tx, tags).values(repository=repository, tag=tag, digest="", moved=now, folded=tag.lower())
+    held = empty.on_conflict_do_update(index_elements=list(tags.primary_key), set_={"tag": tag})
+    previous = str(tx.execute(held.returning(tags.c.digest)).scalar_one())
+    if previous == digest:
+        return previous
     if previous:
         left = {"repository": repository, "digest": previous, "tag": tag, "left": now}
         insert = _insert(tx, past_tags).values(**left)
         tx.execute(insert.on_conflict_do_update(index_elements=list(past_tags.primary_key), set_={"left": now}))
     here = (tags.c.repository == repository) & (tags.c.tag == tag)
-    if tx.execute(sa.update(tags).where(here).values(digest=digest, moved=now)).rowcount == 0:
-        tx.execute(sa.insert(tags).values(repository=repository, tag=tag, digest=digest, moved=now))
+    tx.execute(sa.update(tags).where(here).values(digest=digest, moved=now))
+    return previous
 
 
 def delete_tag(tx: Transaction, repository: str, tag: str) -> None:
