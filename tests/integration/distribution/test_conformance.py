@@ -10,14 +10,14 @@ import json
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import pytest
 
 from e2e.conftest import Server
+from integration.distribution.conftest import Robot
 from integration.registry.conftest import MANIFEST, make_manifest, push_blob, simple_image
 from lading.kernel.digest import Digest
 from oci_tools import oci_tool
@@ -43,28 +43,10 @@ class Report(NamedTuple):
     text: str
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("conformance"), "unix:///nonexistent/docker.sock")
-    made.environment["LADING_PRIVATE_ENGINE"] = "false"
-    try:
-        made.start()
-        made.client.post("/api/v1/teams", {"team": "conformance"})
-        yield made
-    finally:
-        made.client.close()
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def robot(server: Server) -> str:
-    return str(server.client.post("/api/v1/teams/conformance/robots", {"name": "suite", "role": "admin"})["token"])
-
-
-def run(registry: str, robot: str, results: Path, **environment: str) -> Report:
+def run(registry: str, robot: Robot, results: Path, **environment: str) -> Report:
     """Run the suite against an endpoint."""
     said = {
-        "OCI_REGISTRY": registry, "OCI_TLS": "disabled", "OCI_USERNAME": "conformance/suite", "OCI_PASSWORD": robot,
+        "OCI_REGISTRY": registry, "OCI_TLS": "disabled", "OCI_USERNAME": robot.name, "OCI_PASSWORD": robot.secret,
         "OCI_RESULTS_DIR": str(results), "OCI_LOG": "error", "HOME": str(results), **environment,
     }  # fmt: skip
     ended = subprocess.run(
@@ -88,10 +70,10 @@ def _within(case: re.Match[str], after: re.Match[str]) -> bool:
 
 
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-def test_every_case_passes_on_the_push_endpoint(server: Server, robot: str, tmp_path: Path, version: str) -> None:
+def test_every_case_passes_on_the_push_endpoint(wire: Server, robot: Robot, tmp_path: Path, version: str) -> None:
     repositories = {f"OCI_REPO{n}": f"conformance/v{version.replace('.', '-')}-{n}" for n in (1, 2)}
 
-    report = run(server.push, robot, tmp_path, OCI_VERSION=version, **repositories)
+    report = run(wire.push, robot, tmp_path, OCI_VERSION=version, **repositories)
 
     print(f"\nconformance {version}, push endpoint: {dict(report.count)}")
     assert report.failed == [], report.text
@@ -99,11 +81,12 @@ def test_every_case_passes_on_the_push_endpoint(server: Server, robot: str, tmp_
     assert report.count["Pass"] >= LEAST[version]
 
 
-def test_every_reading_case_passes_on_the_pull_endpoint(server: Server, robot: str, tmp_path: Path) -> None:
-    login = ("conformance/suite", robot)
+def test_every_reading_case_passes_on_the_pull_endpoint(
+    wire: Server, robot: Robot, approve: Callable[[str], None], tmp_path: Path
+) -> None:
     body, *contents = simple_image("served")
     image, manifests = Digest.of(body), []
-    with httpx.Client(base_url=f"http://{server.push}", auth=login, timeout=60) as client:
+    with robot.client(wire.push) as client:
         blobs = [push_blob(client, "conformance/served", content) for content in contents]
         note = make_manifest(b"{}", artifactType="application/vnd.example.note").replace(CONFIG, EMPTY)
         subject = {"mediaType": MANIFEST, "digest": str(image), "size": len(body)}
@@ -122,10 +105,10 @@ def test_every_reading_case_passes_on_the_pull_endpoint(server: Server, robot: s
             assert answer.status_code == 201, answer.text
             manifests.append(answer.headers["docker-content-digest"])
     for digest in (image, Digest.of(index)):
-        server.client.post(f"/api/v1/images/conformance/served@{digest}/approve", {"why": "for the suite"})
+        approve(f"conformance/served@{digest}")
 
     report = run(
-        server.pull, robot, tmp_path, OCI_VERSION="1.1", OCI_API_PUSH="false", OCI_API_BLOBS_DELETE="false",
+        wire.pull, robot, tmp_path, OCI_VERSION="1.1", OCI_API_PUSH="false", OCI_API_BLOBS_DELETE="false",
         OCI_API_MANIFESTS_DELETE="false", OCI_API_TAGS_DELETE="false", OCI_REPO1="conformance/served",
         OCI_RO_DATA_TAGS="1.0 index", OCI_RO_DATA_MANIFESTS=" ".join(manifests),
         OCI_RO_DATA_BLOBS=" ".join(map(str, blobs)), OCI_RO_DATA_REFERRERS=str(image),
