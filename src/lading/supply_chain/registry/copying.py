@@ -13,9 +13,8 @@ from typing import Final, NamedTuple, Protocol
 
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.errors import ContentMismatch, ManifestInvalid
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES, Manifest, Part, read_manifest
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_NESTING, Manifest, Part, read_manifest
 
-_MOST_NESTING: Final = 4
 _MOST_MANIFESTS: Final = 1_000
 
 
@@ -92,7 +91,7 @@ def copy_image(
         manifest, body = _fetch(source, repository, str(_member(manifest, platform).digest))
     copied = Copied(manifest.digest)
     target = to or repository
-    _copy_parts(source, repository, sink, target, manifest, copied, _MOST_NESTING)
+    _copy_parts(source, repository, sink, target, manifest, copied, MOST_NESTING)
     name = tag or (str(manifest.digest) if ":" in reference else reference)
     sink.put_manifest(target, name, manifest.media_type, body)
     return copied

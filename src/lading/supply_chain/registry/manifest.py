@@ -16,6 +16,8 @@ from lading.supply_chain.registry.errors import ManifestInvalid
 MOST_BYTES: Final = 4 << 20
 MOST_PARTS: Final = 10_000
 MOST_DEPTH: Final = 64
+# How deep indexes may list indexes and still be judged, copied and served.
+MOST_NESTING: Final = 100
 _MOST_TYPE: Final = 255
 _MOST_SIZE: Final = 1 << 50
 

@@ -10,10 +10,9 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from lading.state import Transaction
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_NESTING
 from lading.supply_chain.registry.sql import reading as sql
 
-_MOST_NESTING: Final = 8
 MOST_MEMBERS: Final = 1_000
 _NO_PLATFORM: Final = "unknown/unknown"
 
@@ -36,7 +35,7 @@ def members_of(tx: Transaction, index: str, platforms: Collection[str] = ()) -> 
     """
     found: dict[str, Member] = {}
     waiting = {index: ""}
-    for _ in range(_MOST_NESTING):
+    for _ in range(MOST_NESTING):
         rows = sql.member_rows(tx, waiting, MOST_MEMBERS + 1) if waiting and len(found) <= MOST_MEMBERS else ()
         outer, waiting = waiting, {}
         for row in rows:

@@ -23,7 +23,7 @@ from lading.supply_chain.registry.errors import (
     NameInvalid,
     NameUnknown,
 )
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_NESTING
 from lading.supply_chain.registry.members import Member, members_of
 from lading.supply_chain.registry.referring import (
     MOST_REFERRERS,
@@ -38,7 +38,6 @@ from lading.supply_chain.registry.sql import reading as sql
 
 _LAYER_PLATFORM: Final = "linux/amd64"
 _MOST_CONFIG: Final = 4 << 20
-_MOST_NESTING: Final = 8
 _MOST_IMAGES: Final = 1_000
 
 
@@ -230,7 +229,7 @@ class Reading:
         """The indexes that list an image, directly or through others."""
         seen, waiting = {str(digest)}, {str(digest)}
         with self._database.read() as tx:
-            for _ in range(_MOST_NESTING):
+            for _ in range(MOST_NESTING):
                 waiting = sql.indexes_of(tx, waiting, _MOST_IMAGES) - seen if waiting else set()
                 seen |= waiting
         return [Digest.parse(one) for one in sorted(seen - {str(digest)})]
@@ -325,7 +324,7 @@ def judged_chain(tx: Transaction, digest: str) -> list[str]:
         ManifestUnknown: nothing was pushed with this digest, or indexes are nested too deeply.
     """
     chain = [digest]
-    for _ in range(_MOST_NESTING):
+    for _ in range(MOST_NESTING):
         _known(tx, chain[-1])
         children = sql.part_rows(tx, chain[-1], "manifest")
         if not children:

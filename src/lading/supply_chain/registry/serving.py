@@ -13,13 +13,13 @@ from typing import Final
 from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.errors import Denied
+from lading.supply_chain.registry.manifest import MOST_NESTING
 from lading.supply_chain.registry.members import members_of
 from lading.supply_chain.registry.reading import Reading, judged_chain
 from lading.supply_chain.registry.remarks import about_pull
 from lading.supply_chain.registry.sql import reading as sql
 from lading.supply_chain.registry.standing import ImageState, State, StateReader, image_state
 
-_MOST_NESTING: Final = 8
 _MOST_PARENTS: Final = 1_000
 _MOST_USERS: Final = 1_000
 
@@ -95,7 +95,7 @@ class Serving:
         own = self._states.states_in(tx, [digest]).get(digest)
         seen: set[str] = set()
         waiting = {digest}
-        for _ in range(_MOST_NESTING):
+        for _ in range(MOST_NESTING):
             for one, state in self._standing(tx, waiting):
                 if state is not None and state.state is State.APPROVED:
                     return state
@@ -112,7 +112,7 @@ class Serving:
     def _through_index(self, tx: Transaction, digest: str) -> ImageState | None:
         """The approval of an index that was judged by this very manifest."""
         seen, waiting = {digest}, {digest}
-        for _ in range(_MOST_NESTING):
+        for _ in range(MOST_NESTING):
             waiting = sql.indexes_of(tx, waiting, _MOST_PARENTS) - seen
             for one, state in self._standing(tx, waiting):
                 if state is not None and state.state is State.APPROVED and digest in judged_chain(tx, one):

@@ -20,10 +20,10 @@ from lading.state import Database, Transaction
 from lading.supply_chain.registry.blobs import BlobStore
 from lading.supply_chain.registry.collecting import sql
 from lading.supply_chain.registry.holding import Holds, Protection
+from lading.supply_chain.registry.manifest import MOST_NESTING
 from lading.supply_chain.registry.sql import writing
 
 _PAGE: Final = 500
-_MOST_NESTING: Final = 8
 _SHARE: Final = 1.0
 """After each page it rests as long as the page took, so that pushes get their turn at the database."""
 
@@ -241,7 +241,7 @@ class Collections:
         images = frozenset(self._in_use.images()) | protection.images
         if images != self._kept_for:
             kept, waiting = set(images), set(images)
-            for _ in range(_MOST_NESTING):
+            for _ in range(MOST_NESTING):
                 waiting = _in_pages(tx, waiting) - kept
                 kept |= waiting
                 if not waiting:
