@@ -30,6 +30,7 @@ from lading.supply_chain.registry.errors import (
     ScopeMissing,
     SizeInvalid,
     TooLarge,
+    TooSlow,
 )
 
 _log: Final = logging.getLogger(__name__)
@@ -130,8 +131,8 @@ def _failure(code: str, status: int, message: str, remedy: str = "", headers: di
 
 
 _STATUS: Final = (
-    (TooLarge, 413), (ConditionFailed, 412), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409),
-    (Unavailable, 503),
+    (TooLarge, 413), (TooSlow, 408), (ConditionFailed, 412), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400),
+    (Conflict, 409), (Unavailable, 503),
 )  # fmt: skip
 
 

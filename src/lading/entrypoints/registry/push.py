@@ -5,6 +5,7 @@ Bodies are streamed to storage as they arrive; nothing larger than a manifest is
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -24,19 +25,24 @@ from lading.entrypoints.registry.lists import never_unknown, referrers_response,
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.blobs import check_offset
-from lading.supply_chain.registry.errors import Denied, SizeInvalid, TooLarge
+from lading.supply_chain.registry.errors import Denied, SizeInvalid, TooLarge, TooSlow
 from lading.supply_chain.registry.manifest import MOST_BYTES
 from lading.supply_chain.registry.registry import Registry
 
+PATIENCE_SECONDS: Final = 120.0
 _BUFFER: Final = 1 << 20
 _CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})")
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
 
-def push_app(registry: Registry, authenticator: Authenticator) -> Starlette:
-    """The ASGI application that serves `LADING_PUSH_ADDR`."""
-    endpoint = _PushEndpoint(registry, authenticator)
+def push_app(registry: Registry, authenticator: Authenticator, *, patience: float = PATIENCE_SECONDS) -> Starlette:
+    """The ASGI application that serves `LADING_PUSH_ADDR`.
+
+    Args:
+        patience: seconds that a manifest may take to arrive.
+    """
+    endpoint = _PushEndpoint(registry, authenticator, patience)
     blob, manifest = "/v2/{name:path}/blobs/{digest}", "/v2/{name:path}/manifests/{reference}"
     uploads = "/v2/{name:path}/blobs/uploads/"
     table: list[tuple[str, str, Access, Handler]] = [
@@ -75,7 +81,8 @@ def _by_method(
 
 
 class _PushEndpoint:
-    def __init__(self, registry: Registry, authenticator: Authenticator) -> None:
+    def __init__(self, registry: Registry, authenticator: Authenticator, patience: float) -> None:
+        self.patience = patience
         self.registry = registry
         self.authenticator = authenticator
 
@@ -231,7 +238,7 @@ class _PushEndpoint:
         if visitor.principal.startswith("region:"):
             raise Denied(f"{visitor.principal} brings blobs only.", remedy="Manifests travel as signed changes.")
         tags, only_if = http.texts(request, "tag") if ":" in reference else [], condition(request.scope)
-        body = await _bounded(request)
+        body = await _bounded(request, self.patience)
         put = partial(self.registry.put_manifest, tags=tags, only_if=only_if)
         pushed = await run_in_threadpool(put, name, reference, media_type, body, visitor)
         response = _created(name, "manifests", pushed.digest)
@@ -260,12 +267,17 @@ class _PushEndpoint:
         return await referrers_response(request, self.registry)
 
 
-async def _bounded(request: Request) -> bytes:
+async def _bounded(request: Request, seconds: float) -> bytes:
+    """The body of a manifest: what is held in memory is neither large nor there for long."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise TooLarge(f"The manifest is larger than {MOST_BYTES} bytes.", remedy="Split it.")
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise TooLarge(f"The manifest is larger than {MOST_BYTES} bytes.", remedy="Split it.")
+    except TimeoutError:
+        raise TooSlow(f"The manifest did not arrive within {seconds:g} s.", remedy="Push it again.") from None
     return bytes(body)
 
 

@@ -88,6 +88,12 @@ class TooLarge(RegistryError, InvalidInput):
     oci_code = "SIZE_INVALID"
 
 
+class TooSlow(RegistryError, InvalidInput):
+    """A body that is held in memory did not arrive in time."""
+
+    oci_code = "SIZE_INVALID"
+
+
 class RangeInvalid(RegistryError, InvalidInput):
     """A chunk does not begin where the upload ends, or a range lies outside the blob."""
 

@@ -89,6 +89,7 @@ class Wire:
     push: Client
     other: Client
     pull: Client
+    hasty: Client
     registry: Registry
     database: Database
     states: ImageStates
@@ -165,8 +166,10 @@ def wire(database: Database, ledger: Ledger, clock: ManualClock) -> Iterator[Wir
     registry = Registry(database, ledger, MemoryBlobs(), states, clock)
     push = push_app(registry, authenticator)
     pull = pull_app(Serving(database, registry, states), authenticator, Noted())
+    hasty = push_app(registry, authenticator, patience=0.05)
+    apps = ((push, "shop"), (push, "mail"), (pull, "shop"), (hasty, "shop"))
     with start_blocking_portal() as portal:
-        clients = [Client(app, team, portal) for app, team in ((push, "shop"), (push, "mail"), (pull, "shop"))]
+        clients = [Client(app, team, portal) for app, team in apps]
         yield Wire(*clients, registry, database, states, clock)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -577,3 +579,13 @@ def test_a_pull_says_when_the_approval_is_about_to_end(wire: Wire, left: timedel
     for answer in (wire.pull.get(f"{WEB}/manifests/1.0"), wire.pull.head(f"{WEB}/manifests/1.0")):
         assert (answer.status_code, bool(warnings(answer))) == (200, said)
     assert warnings(wire.push.get(f"{WEB}/manifests/1.0")) == []
+
+
+def test_a_manifest_that_does_not_arrive_in_time_is_given_up(wire: Wire) -> None:
+    async def dawdling() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(30)
+
+    answer = wire.hasty.put(f"{WEB}/manifests/slow", content=dawdling(), headers={"Content-Type": OCI_MANIFEST})
+
+    assert (answer.status_code, code(answer)) == (408, "SIZE_INVALID")
