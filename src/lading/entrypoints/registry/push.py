@@ -125,8 +125,7 @@ class _PushEndpoint:
         upload = await run_in_threadpool(self.registry.start_upload, name)
         if whole is None:
             return _accepted(name, upload, 0)
-        await self._receive(request, upload, 0)
-        await run_in_threadpool(self.registry.finish_upload, name, upload, whole, visitor)
+        await self._finish(request, upload, 0, whole, visitor)
         return _created(name, "blobs", whole)
 
     async def progress(self, request: Request, _visitor: Visitor) -> Response:
@@ -136,14 +135,14 @@ class _PushEndpoint:
 
     async def chunk(self, request: Request, _visitor: Visitor) -> Response:
         name, upload = request.path_params["name"], request.path_params["upload"]
-        offset = await self._receive(request, upload, await self._begin(request, upload))
+        at, rest = await self._receive(request, upload, await self._begin(request, upload))
+        offset = await run_in_threadpool(self.registry.append, name, upload, rest, at=at)
         return _accepted(name, upload, offset)
 
     async def finish(self, request: Request, visitor: Visitor) -> Response:
         name, upload = request.path_params["name"], request.path_params["upload"]
         digest = Digest.parse(http.text(request, "digest"))
-        await self._receive(request, upload, await self._begin(request, upload))
-        await run_in_threadpool(self.registry.finish_upload, name, upload, digest, visitor)
+        await self._finish(request, upload, await self._begin(request, upload), digest, visitor)
         return _created(name, "blobs", digest)
 
     async def cancel(self, request: Request, _visitor: Visitor) -> Response:
@@ -151,17 +150,17 @@ class _PushEndpoint:
         await run_in_threadpool(self.registry.cancel_upload, name, upload)
         return Response(status_code=204, headers=http.VERSION_HEADER)
 
-    async def _begin(self, request: Request, upload: str) -> int:
-        """Where the body belongs: the end of what is there, which is what Content-Range must say if it says anything.
+    async def _begin(self, request: Request, upload: str) -> int | None:
+        """Where the body belongs: None for the end of what is there, which is all that Content-Range may say, too.
 
         Raises:
-            RangeInvalid: the chunk is out of order.
+            UploadUnknown, RangeInvalid: the chunk is out of order.
             SizeInvalid: Content-Range is malformed, or says another length than Content-Length.
         """
-        offset = await run_in_threadpool(self.registry.upload_offset, request.path_params["name"], upload)
         said = request.headers.get("content-range", "")
         if not said:
-            return offset
+            return None
+        offset = await run_in_threadpool(self.registry.upload_offset, request.path_params["name"], upload)
         asked = _CONTENT_RANGE.fullmatch(said)
         if asked is None:
             raise SizeInvalid(f"Content-Range is malformed: {said[:60]!r}.", remedy="Write START-END.")
@@ -172,28 +171,39 @@ class _PushEndpoint:
             raise SizeInvalid("Content-Range and Content-Length do not agree.")
         return start
 
-    async def _receive(self, request: Request, upload: str, at: int) -> int:
-        """Append the body as it comes, a mebibyte at a time. A client that vanishes keeps what arrived and may resume.
+    async def _receive(self, request: Request, upload: str, at: int | None) -> tuple[int | None, bytes]:
+        """Append the body as it comes, a mebibyte at a time; returns what is left of it, and where that belongs.
+
+        Most blobs are smaller than a mebibyte: what is left is then everything, and nothing was appended yet. A client
+        that vanishes keeps what arrived and may resume.
 
         Raises:
             SizeInvalid: the body is shorter than Content-Length says.
         """
-        name, buffer, start = request.path_params["name"], bytearray(), at
+        buffer, received = bytearray(), 0
+        append = partial(self.registry.append, request.path_params["name"], upload)
         length = request.headers.get("content-length", "")
         expected = http.number(length, "Content-Length") if length else None
         try:
             async for piece in request.stream():
                 buffer += piece
+                received += len(piece)
                 if len(buffer) >= _BUFFER:
-                    at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at, more=True)
+                    at = await run_in_threadpool(append, bytes(buffer), at=at, more=True)
                     buffer.clear()
         except ClientDisconnect:
-            await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
+            await run_in_threadpool(append, bytes(buffer), at=at)
             raise
-        at = await run_in_threadpool(self.registry.append, name, upload, bytes(buffer), at=at)
-        if expected is not None and at - start != expected:
-            raise SizeInvalid(f"The body has {at - start} bytes; Content-Length says {expected}.")
-        return at
+        if expected is not None and received != expected:
+            await run_in_threadpool(append, bytes(buffer), at=at)
+            raise SizeInvalid(f"The body has {received} bytes; Content-Length says {expected}.")
+        return at, bytes(buffer)
+
+    async def _finish(self, request: Request, upload: str, at: int | None, digest: Digest, visitor: Visitor) -> None:
+        """Make an upload a blob, after its last bytes arrived."""
+        at, rest = await self._receive(request, upload, at)
+        finish = partial(self.registry.finish_upload, rest=rest, at=at)
+        await run_in_threadpool(finish, request.path_params["name"], upload, digest, visitor)
 
     async def _mounted(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
         return await run_in_threadpool(self._mount, name, digest, source, visitor)

@@ -98,19 +98,40 @@ class Registry(Reading):
         """How many bytes an upload has; raises UploadUnknown."""
         return self._storage.offset(_stored_upload(repository, upload))
 
-    def append(self, repository: str, upload: str, chunk: bytes, *, at: int, more: bool = False) -> int:
-        """Add a chunk; returns the new size; raises UploadUnknown, RangeInvalid, TooLarge and UploadBusy.
+    def append(self, repository: str, upload: str, chunk: bytes, *, at: int | None = None, more: bool = False) -> int:
+        """Add a chunk that begins at byte `at`, or else where the upload ends; returns the new size.
 
         Chunks given with `more` are sure to be kept once one without it was.
+
+        Raises:
+            UploadUnknown, RangeInvalid, TooLarge, UploadBusy: nothing was added.
         """
+        if at is None:
+            at = self.upload_offset(repository, upload)
         if at + len(chunk) > MOST_BLOB_BYTES:
             raise TooLarge(f"A blob has at most {MOST_BLOB_BYTES >> 30} GiB.", remedy="Split it into layers.")
         return self._storage.append(_stored_upload(repository, upload), chunk, at=at, more=more)
 
-    def finish_upload(self, repository: str, upload: str, digest: Digest, visitor: Visitor) -> int:
-        """Make an upload a blob of the repository; returns its size; raises UploadUnknown and DigestInvalid."""
+    def finish_upload(
+        self,
+        repository: str,
+        upload: str,
+        digest: Digest,
+        visitor: Visitor,
+        *,
+        rest: bytes = b"",
+        at: int | None = None,
+    ) -> int:
+        """Make an upload a blob of the repository, after adding `rest` to it as `append` does; returns its size.
+
+        Raises:
+            UploadUnknown, RangeInvalid, TooLarge, UploadBusy: as `append`.
+            DigestInvalid: its bytes have another digest.
+        """
         stored = _stored_upload(repository, upload)
-        generation = self._announce(digest, self._storage.offset(stored))
+        ends = bool(rest) or at is not None
+        size = self.append(repository, upload, rest, at=at) if ends else self._storage.offset(stored)
+        generation = self._announce(digest, size)
         size = self._storage.finish(stored, digest)
         self._link(repository, digest, size, visitor, generation)
         return size
@@ -325,10 +346,9 @@ class Registry(Reading):
 
     def _claim(self, tx: Transaction, repository: str, visitor: Visitor) -> str:
         check_name(repository)
-        owner = reading.owner(tx, repository)
-        if owner and reading.repository_exists(tx, repository):
-            return owner
-        now = timestamp(self._clock.now())
+        if (known := reading.place(tx, repository)) is not None and known[0]:
+            return known[0]
+        owner, now = reading.owner(tx, repository), timestamp(self._clock.now())
         if not owner:
             namespace = repository.partition("/")[0]
             if not visitor.team:

@@ -26,6 +26,11 @@ Row = sa.Row[Any]
 CACHE_SUFFIX: Final = "/build-cache"
 _MOST_SUCCESSORS: Final = 20
 
+# Every request asks for these: made once.
+_PLACE: Final = sa.select(repositories.c.team, repositories.c.visibility).where(
+    repositories.c.name == sa.bindparam("wanted")
+)
+
 
 def owner(tx: Transaction, repository: str) -> str:
     """The team that owns a repository, or else its namespace; empty when nobody does."""
@@ -41,8 +46,7 @@ def namespace_owner(tx: Transaction, repository: str) -> str:
 
 def place(tx: Transaction, repository: str) -> tuple[str, str] | None:
     """The team and the visibility of a repository; None when there is none."""
-    query = sa.select(repositories.c.team, repositories.c.visibility).where(repositories.c.name == repository)
-    row = tx.execute(query).first()
+    row = tx.execute(_PLACE, {"wanted": repository}).first()
     return None if row is None else (row.team, row.visibility)
 
 

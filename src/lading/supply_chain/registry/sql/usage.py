@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,12 +12,18 @@ from lading.supply_chain.registry.sql.tables import blob_links, blobs, manifests
 
 Row = sa.Row[*tuple[Any, ...]]
 
+_USED: Final = sa.select(sa.func.coalesce(sa.func.sum(repositories.c.bytes), 0)).where(
+    repositories.c.team == quotas.c.team
+)
+# Every pushed blob asks for it: made once.
+_QUOTA: Final = sa.select(quotas.c.bytes.label("most"), _USED.scalar_subquery().label("used")).where(
+    quotas.c.team == sa.bindparam("wanted")
+)
+
 
 def quota_of(tx: Transaction, team: str) -> Row | None:
     """What a team with a quota may hold (`most`) and holds (`used`)."""
-    used = sa.select(sa.func.coalesce(sa.func.sum(repositories.c.bytes), 0)).where(repositories.c.team == team)
-    query = sa.select(quotas.c.bytes.label("most"), used.scalar_subquery().label("used")).where(quotas.c.team == team)
-    return tx.execute(query).first()
+    return tx.execute(_QUOTA, {"wanted": team}).first()
 
 
 def quota_rows(tx: Transaction) -> Sequence[Row]:

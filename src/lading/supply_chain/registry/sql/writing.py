@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +25,29 @@ from lading.supply_chain.registry.sql.tables import (
     states,
     tags,
 )
+
+# What every pushed blob runs through is made once: making a statement costs more than SQLite needs to carry it out.
+_INSERTS: Final[dict[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_LINK: Final = {
+    name: insert(blob_links).on_conflict_do_nothing().returning(blob_links.c.digest)
+    for name, insert in _INSERTS.items()
+}
+_GENERATION: Final = (
+    sa.select(blobs.c.generation).where(blobs.c.digest == sa.bindparam("wanted")).with_for_update(read=True)
+)
+_GROW: Final = (
+    sa.update(repositories)
+    .where(repositories.c.name == sa.bindparam("repository"))
+    .values(bytes=repositories.c.bytes + sa.bindparam("by"))
+)
+
+
+def _announcing(insert: Any) -> Any:
+    kept = {"stored": insert.excluded.stored, "size": insert.excluded.size}
+    return insert.on_conflict_do_update(index_elements=[blobs.c.digest], set_=kept).returning(blobs.c.generation)
+
+
+_ANNOUNCE: Final = {name: _announcing(insert(blobs)) for name, insert in _INSERTS.items()}
 
 
 def claim_namespace(tx: Transaction, name: str, team: str, now: str) -> None:
@@ -49,11 +72,9 @@ def set_visibility(tx: Transaction, names: Collection[str], visibility: str) -> 
 
 def link_blob(tx: Transaction, repository: str, digest: str, size: int, now: str) -> bool:
     """Say that a repository has a blob; whether that is new."""
-    here = (blob_links.c.repository == repository) & (blob_links.c.digest == digest)
-    if tx.execute(sa.update(blob_links).where(here).values(linked=now)).rowcount > 0:
-        return False
     row = {"repository": repository, "digest": digest, "size": size, "linked": now}
-    if tx.execute(_insert(tx, blob_links).values(**row).on_conflict_do_nothing()).rowcount == 0:
+    if tx.execute(_LINK[tx.dialect.name], row).first() is None:
+        touch_link(tx, repository, digest, now)
         return False
     grow_repository(tx, repository, size)
     return True
@@ -70,21 +91,18 @@ def unlink_blob(tx: Transaction, repository: str, digest: str) -> bool:
 
 def grow_repository(tx: Transaction, repository: str, by: int) -> None:
     """Count the bytes of a repository's blobs."""
-    here = repositories.c.name == repository
-    tx.execute(sa.update(repositories).where(here).values(bytes=repositories.c.bytes + by))
+    tx.execute(_GROW, {"repository": repository, "by": by})
 
 
 def announce_blob(tx: Transaction, digest: str, size: int, now: str, generation: str) -> str:
     """Say that a blob is about to be stored; returns its generation. Waits for a collection of the same blob."""
     row = {"digest": digest, "size": size, "stored": now, "generation": generation}
-    insert = _insert(tx, blobs).values(**row)
-    kept = insert.on_conflict_do_update(index_elements=[blobs.c.digest], set_={"stored": now, "size": size})
-    return str(tx.execute(kept.returning(blobs.c.generation)).scalar_one())
+    return str(tx.execute(_ANNOUNCE[tx.dialect.name], row).scalar_one())
 
 
 def blob_generation(tx: Transaction, digest: str) -> str | None:
     """The generation of a stored blob, which nobody collects until the transaction ends; None when it is gone."""
-    return tx.execute(sa.select(blobs.c.generation).where(blobs.c.digest == digest).with_for_update(read=True)).scalar()
+    return tx.execute(_GENERATION, {"wanted": digest}).scalar()
 
 
 def own_generation(tx: Transaction, digest: str) -> str | None:
@@ -237,4 +255,4 @@ def _insert_once(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, A
 
 
 def _insert(tx: Transaction, table: sa.Table) -> Any:
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    return _INSERTS[tx.dialect.name](table)
