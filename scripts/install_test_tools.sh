@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic. Installs what is
-# missing from Debian packages; never starts a service, never touches an engine or database that is already there.
+# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic. Installs
+# what is missing from Debian packages; never starts a service, never touches an engine or database that is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -247,9 +247,12 @@ class _PushEndpoint:
         media_type = request.headers.get("content-type", "")
         if visitor.principal.startswith("region:"):
             raise Denied(f"{visitor.principal} brings blobs only.", remedy="Manifests travel as signed changes.")
-        tags, only_if = http.texts(request, "tag") if ":" in reference else [], condition(request.scope)
+        tags, said = http.texts(request, "tag") if ":" in reference else [], http.text(request, "digest")
+        if ":" not in reference and said:
+            # A tag for a digest that is not of the usual algorithm is put together with it.
+            tags, reference = [reference], said
         body = await _bounded(request, self.patience)
-        put = partial(self.registry.put_manifest, tags=tags, only_if=only_if)
+        put = partial(self.registry.put_manifest, tags=tags, only_if=condition(request.scope))
         pushed = await run_in_threadpool(put, name, reference, media_type, body, visitor)
         response = _created(name, "manifests", pushed.digest)
         if pushed.refers_to is not None:

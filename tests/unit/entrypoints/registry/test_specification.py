@@ -305,6 +305,15 @@ def test_a_manifest_put_by_its_digest_may_bring_its_tags(wire: Wire) -> None:
     assert wire.put(body, f"{image}?" + "&".join(f"tag=t{n}" for n in range(101))).status_code == 400
 
 
+def test_a_tag_may_be_put_with_the_digest_that_the_manifest_is_to_have(wire: Wire) -> None:
+    body = wire.push.get(f"{WEB}/manifests/{wire.image()}").content
+    image = Digest.of(body, "sha512")
+
+    assert wire.put(body, f"long?digest={image}").headers["docker-content-digest"] == str(image)
+    assert wire.push.head(f"{WEB}/manifests/long").headers["docker-content-digest"] == str(image)
+    assert code(wire.put(body, f"long?digest={Digest.of(b'other')}")) == "DIGEST_INVALID"
+
+
 def test_a_tag_is_written_only_while_it_is_as_the_client_says(wire: Wire) -> None:
     first = wire.image("first", "1.0", headers={})
     body = wire.push.get(f"{WEB}/manifests/1.0").content

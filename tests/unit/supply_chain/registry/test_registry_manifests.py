@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -267,3 +268,24 @@ def test_an_unreadable_configuration_is_an_error_and_not_an_empty_one(bench: Any
     part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(content)), "size": 8}
     with pytest.raises(ManifestInvalid, match="not a JSON object"):
         bench.registry.config(bench.push(_image(config=part)))
+
+
+def test_pushes_of_one_manifest_and_of_one_new_tag_at_once_all_succeed(each_bench: Any) -> None:
+    images = [each_bench.image(text) for text in ("one", "two")]
+    bodies = [each_bench.registry.manifest(image) for image in images]
+    for part in json.loads(bodies[0])["layers"] + [json.loads(bodies[0])["config"]]:
+        assert each_bench.registry.mount("shop/same", Digest.parse(part["digest"]), "shop/web", ROBOT)
+
+    def put(number: int) -> bool:
+        each_bench.registry.put_manifest("shop/web", "new", OCI_MANIFEST, bodies[number % 2], ROBOT)
+        return each_bench.registry.put_manifest("shop/same", "1", OCI_MANIFEST, bodies[0], ROBOT).created
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(put, range(16)))
+
+    assert created.count(True) == 1
+    moves = [entry.fact for entry in each_bench.facts() if isinstance(entry.fact, TagMoved)]
+    assert [move.digest for move in moves if move.repository == "shop/same"] == [str(images[0])]
+    # Each move of the contested tag says what the tag named before it, without a gap.
+    contested = [move for move in moves if move.tag == "new"]
+    assert [move.previous for move in contested] == ["", *[move.digest for move in contested[:-1]]]
