@@ -127,6 +127,14 @@ class Settings:
     blob_url: str = _setting(
         "", str, "s3://BUCKET/PREFIX of an object store; empty: a directory in the data directory."
     )
+    redirect_seconds: int = _setting(
+        "60",
+        _count,
+        "How long an address is good that a pull of a blob in an object store is sent to; 0: we send the blob.",
+    )
+    redirect_endpoint: str = _setting(
+        "", str, "The object store as clients reach it, https://HOST; empty: as Lading reaches it."
+    )
     admin_token_file: Path | None = _setting(
         "", _optional_path, "File with the first admin token; empty: print one once."
     )

@@ -65,7 +65,8 @@ def _pull(settings: Settings) -> None:
     from lading.wiring.pulling import PullWiring
 
     parts = PullWiring(settings)
-    app = HotAnswers(pull_app(parts.serving, parts.authenticator, parts.notes), parts.freshness)
+    pulls = pull_app(parts.serving, parts.authenticator, parts.notes, redirects=parts.redirects)
+    app = HotAnswers(pulls, parts.freshness)
     try:
         asyncio.run(serve(app, settings.pull_addr, settings.tls))
     finally:
