@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry.content import Served
+from lading.entrypoints.registry.grants import Grants, Tree
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
@@ -37,19 +38,27 @@ class Notes(Protocol):
 
 
 def pull_app(
-    serving: Serving, authenticator: Authenticator, notes: Notes, *, redirects: Redirects | None = None
+    serving: Serving,
+    authenticator: Authenticator,
+    notes: Notes,
+    *,
+    redirects: Redirects | None = None,
+    tree: Tree | None = None,
 ) -> Starlette:
     """The ASGI application that serves `LADING_PULL_ADDR`.
 
     Args:
         redirects: where blobs can be had without us; None when we send all of them.
+        tree: whether a static server on this host may answer from its tree; None when there is none.
     """
     endpoint = _PullEndpoint(serving, authenticator, notes, redirects)
+    grants = Grants(authenticator, serving.reading, tree)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
+        Route("/grants/{name:path}", grants.answer, methods=["GET"]),
         Route(
             "/v2/{name:path}/referrers/{digest}", never_unknown(endpoint.guarded(endpoint.referrers)), methods=["GET"]
         ),
