@@ -1,7 +1,8 @@
 """Both registry endpoints in a process of their own, as tests need them to be killed: `registry_process.py DIRECTORY`.
 
 Serves push and pull on free ports over DIRECTORY and prints one line of JSON with them once both answer. Where
-LADING_BLOB_URL is set, blobs lie in that object store, and pulls of them are redirected there.
+LADING_BLOB_URL is set, blobs lie in that object store, and pulls of them are redirected there; where LADING_TREE is set,
+a static server may answer from there.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
 from lading.supply_chain.registry.states import ImageStates
+from lading.supply_chain.registry.tree.beat import BeatReader
 from lading.wiring.pulling import freshness
 
 VISITORS = {"shop": ("lad_shop", "shop"), "mail": ("lad_mail", "mail"), "conformance": ("secret", "conformance")}
@@ -76,9 +78,11 @@ async def main(directory: Path) -> None:
     readable = Database(url, read_only=True)
     serving = Serving(readable, Reading(readable, content), StateReader(readable))
     notes = PullNotes(directory / "spool")
+    tree = BeatReader(Path(os.environ["LADING_TREE"])) if "LADING_TREE" in os.environ else None
+    pulls = pull_app(serving, authenticator, notes, redirects=redirects, tree=tree)
     apps: dict[str, Any] = {
         "push": HotAnswers(push_app(registry, authenticator), freshness(writable)),
-        "pull": HotAnswers(pull_app(serving, authenticator, notes, redirects=redirects), freshness(readable)),
+        "pull": HotAnswers(pulls, freshness(readable)),
     }
     ports = {name: free_port() for name in apps}
     servers = [

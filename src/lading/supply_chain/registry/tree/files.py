@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import grp
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from lading.kernel.reference import is_repository_name
 from lading.supply_chain.registry.errors import StorageFailed
 from lading.supply_chain.registry.tree import layout
 from lading.supply_chain.registry.tree.beat import FILE, Beat
+from lading.supply_chain.registry.tree.layout import LOG
 
 _SCRATCH: Final = ".scratch"
 _LOCK: Final = ".lock"
@@ -196,18 +198,28 @@ class TreeFiles:
         path.chmod(0o755)
 
     def _admit(self) -> None:
-        """Only we may enter, and the group."""
+        """Only we may enter, and the group; the log of pulls is the one thing that the group may write."""
+        log = self.root / LOG
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+        modes = {self.root: 0o750, log.parent: 0o750, log: 0o660}
         if not self._group:
-            self.root.chmod(0o700)
+            for path in modes:
+                path.chmod(0o700 if path.is_dir() else 0o600)
             return
         try:
-            shutil.chown(self.root, group=self._group)
-        except (LookupError, PermissionError) as error:
+            number = grp.getgrnam(self._group).gr_gid
+            for path, mode in modes.items():
+                there = path.stat()
+                if there.st_gid != number:
+                    os.chown(path, -1, number)
+                if there.st_mode & 0o777 != mode:
+                    path.chmod(mode)
+        except (KeyError, PermissionError) as error:
             raise StorageFailed(
                 f"The tree {self.root} cannot be given to the group {self._group}: {error}.",
                 remedy="Correct LADING_TREE_GROUP, or make Lading's user a member of that group.",
             ) from error
-        self.root.chmod(0o750)
 
 
 def _is_same(target: Path, there: os.stat_result) -> bool:

@@ -6,6 +6,7 @@
     _served/NAME/_referrers/DIGEST          what refers to a manifest
     _served/NAME/_refused/DIGEST            the error that says why a manifest is not served, and what replaces it
     _served/NAME/_list                      the tags
+    .log/pulls.jsonl                        what nginx answered from here, for `taking_in_log`
 
 No component of a repository's name begins with an underscore, so whatever a repository is called (`a/manifests`,
 `a/blobs/sha256`), its path never meets one of another. No tag or digest has a slash, and no tag has a colon.
@@ -27,6 +28,7 @@ BLOBS: Final = "_blobs"
 REFERRERS: Final = "_referrers"
 REFUSED: Final = "_refused"
 LIST: Final = "_list"
+LOG: Final = ".log/pulls.jsonl"
 AREAS: Final = (MANIFESTS, TAGS, BLOBS, REFERRERS, REFUSED)
 ENDINGS: Final = {
     OCI_MANIFEST: "oci-manifest",
