@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.facts import Ledger
+from lading.kernel.digest import Digest
 from lading.settings import Settings
 from lading.state import Database
+from lading.supply_chain.registry.errors import Denied
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.standing import StateReader
+from lading.supply_chain.registry.taking_in_log import PullLog
 from lading.supply_chain.registry.tree.beat import BeatReader
 from lading.supply_chain.registry.tree.files import Differences, TreeFiles
 from lading.supply_chain.registry.tree.keeper import TreeKeeper
+from lading.supply_chain.registry.tree.layout import LOG
 from lading.supply_chain.registry.tree.wanted import Wanted
 from lading.wiring.content import open_content
 
@@ -33,6 +37,11 @@ class Tree:
         """Who keeps it: one process of the host at a time."""
         return self._keeper(TreeFiles(self.directory, self._wiring.settings.tree_group))
 
+    def log(self) -> PullLog:
+        """What nginx served from it, to be taken in."""
+        wiring = self._wiring
+        return PullLog(self.directory / LOG, wiring.database, wiring.ledger, self._why)
+
     def metrics(self) -> list[str]:
         """Lines of /metrics: how far the tree of this host is behind. Nothing where no tree was ever kept."""
         beat = self.beats.read()
@@ -50,6 +59,13 @@ class Tree:
             "# TYPE lading_tree_age_seconds gauge",
             f"lading_tree_age_seconds {'NaN' if age is None else round(age, 3)}",
         ]
+
+    def _why(self, repository: str, digest: Digest) -> str:
+        try:
+            self._wiring.serving.check_manifest(repository, digest)
+        except Denied as denied:
+            return denied.what
+        return ""
 
     def _keeper(self, files: TreeFiles) -> TreeKeeper:
         settings = self._wiring.settings
