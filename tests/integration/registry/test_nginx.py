@@ -27,6 +27,7 @@ from integration.registry.conftest import (
     simple_image,
     tar,
 )
+from integration.registry.test_registry_with_docker import Docker
 from lading.facts import Ledger
 from lading.kernel.digest import Digest
 from lading.state import Database
@@ -121,7 +122,7 @@ class Front:
     def push(self, repository: str, tag: str, text: str = "", layer: bytes = b"") -> Digest:
         """Push an image and approve it."""
         _, config, small = simple_image(text or f"{repository}:{tag}")
-        parts = [config, layer or small]
+        parts = [config.replace(Digest.of(small).hex.encode(), Digest.of(layer or small).hex.encode()), layer or small]
         body = make_manifest(*parts)
         with self.registry.client() as push:
             for part in parts:
@@ -401,3 +402,19 @@ def test_nothing_is_served_while_nobody_says_who_may(front: Front) -> None:
     finally:
         nginx.terminate()
         nginx.wait()
+
+
+@pytest.mark.docker
+def test_docker_pulls_through_it_and_is_told_why_it_may_not(docker_engine: str, front: Front, tmp_path: Path) -> None:
+    layer = tar("file", os.urandom(500_000))
+    digest = front.push("shop/docker", "1", layer=layer)
+    docker = Docker(docker_engine, tmp_path / "docker")
+    image = f"127.0.0.1:{front.port}/shop/docker:1"
+    docker("login", "-u", "shop", "--password-stdin", f"127.0.0.1:{front.port}", stdin="lad_shop")
+    assert str(digest) in docker("pull", image)
+    docker("rmi", image)
+    front.move(digest, State.REVOKED, why="malware", replaced_by="shop/docker:2")
+    until(lambda: not front.shown("shop/docker", digest), "gone")
+    refused = docker("pull", image, fails=True)
+    assert "malware" in refused
+    assert "shop/docker:2" in refused

@@ -1,0 +1,110 @@
+"""A whole server with nginx before it, configured by its own command: approved, counted, revoked, locked out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from e2e.conftest import Server, free_port, until
+from pushing import Pusher
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+pytestmark = [
+    pytest.mark.skipif(NGINX is None, reason="no nginx; scripts/install_test_tools.sh installs it"),
+    pytest.mark.skipif(os.getuid() != 0, reason="nginx changes to the user www-data, which only root may ask for"),
+]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that the user of nginx can reach, on the file system of the data."""
+    made = Path(tempfile.mkdtemp(prefix="lading-tree-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def configuration(server: Server, place: Path, port: int) -> Path:
+    file = place / "nginx.conf"
+    words = ("--whole", "--listen", f"127.0.0.1:{port}", "--access-log", "off", "--grants", str(place / "grants"))
+    done = server.cli("registry", "nginx", *words, "--file", str(file))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    text = file.read_text().replace("/run/nginx.pid", str(place / "pid")).replace("/var/log/nginx", str(place))
+    file.write_text(text + "daemon off;\n")
+    tried = subprocess.run([str(NGINX), "-t", "-c", file, "-e", place / "log"], capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
+    return file
+
+
+def test_from_approval_to_revocation_through_nginx(new_server: Callable[..., Server], place: Path) -> None:
+    server = new_server(LADING_TREE=str(place / "tree"), LADING_TREE_GROUP="www-data")
+    server.start()
+    port = free_port()
+    nginx = subprocess.Popen([str(NGINX), "-c", configuration(server, place, port), "-e", place / "log"])
+    try:
+        _story(server, f"http://127.0.0.1:{port}", place / "tree")
+    finally:
+        nginx.terminate()
+        nginx.wait()
+
+
+def _story(server: Server, address: str, tree: Path) -> None:
+    server.client.post("/api/v1/teams", {"team": "shop"})
+    token = server.client.post("/api/v1/teams/shop/robots", {"name": "ci"})["token"]
+    other = server.client.post("/api/v1/teams/shop/robots", {"name": "other"})
+    pusher = Pusher(server.push, "shop/ci", token)
+    image = pusher.push("shop/web", "1")
+    pusher.close()
+    # Judged first by rules that don't take it, then approved by hand.
+    until(lambda: server.client.get(f"/api/v1/images/{image.digest}")["decision"] or None)
+    server.client.post(f"/api/v1/images/{image.digest}/approve", {"why": "tried", "days": 1})
+    until(lambda: (tree / "_served/shop/web/_tags/1").is_file() or None)
+    assert "yes" in (shown := server.cli("registry", "tree", "status")).stdout, shown.stderr
+
+    with httpx.Client(base_url=address, auth=("shop/ci", token), trust_env=False, timeout=60) as ci:
+        answer = ci.get("/v2/shop/web/manifests/1")
+        assert (answer.status_code, answer.headers["Docker-Content-Digest"]) == (200, image.digest)
+        assert "Last-Modified" in answer.headers, "it is not from the tree"
+        until(lambda: _pulled(server))
+        with httpx.Client(base_url=address, auth=("shop/other", other["token"]), trust_env=False) as locked:
+            assert locked.get("/v2/shop/web/manifests/1").status_code == 200
+            tokens = [
+                row["id"] for row in server.client.get("/api/v1/tokens") if row["principal"] == other["principal"]
+            ]
+            server.client.delete(f"/api/v1/tokens/{tokens[0]}")
+            until(lambda: locked.get("/v2/shop/web/manifests/1").status_code == 401 or None, 3)
+        server.client.post(f"/api/v1/images/{image.digest}/revoke", {"why": "malware", "replaced_by": "shop/web:2"})
+        refused = until(lambda: _refusal(ci, f"/v2/shop/web/manifests/{image.digest}"), 1)
+        assert "malware" in refused
+        assert "shop/web:2" in refused
+        until(lambda: _told(server, image.digest))
+    assert server.cli("registry", "tree", "verify").returncode == 0
+    (tree / "_served/shop/web/_list").unlink()
+    assert server.cli("registry", "tree", "verify").returncode == 9
+    assert server.cli("registry", "tree", "rebuild").returncode == 0
+    assert server.cli("registry", "tree", "verify").returncode == 0
+    metrics = httpx.get(f"{server.api}/metrics", trust_env=False).text
+    assert "lading_tree_fresh 1" in metrics
+
+
+def _pulled(server: Server) -> bool | None:
+    rows = server.client.get("/api/v1/repositories")
+    return any(row["repository"] == "shop/web" and row["pulls"] for row in rows) or None
+
+
+def _refusal(client: httpx.Client, path: str) -> str | None:
+    answer = client.get(path)
+    return str(answer.json()["errors"][0]["message"]) if answer.status_code == 403 else None
+
+
+def _told(server: Server, digest: str) -> Any:
+    return server.client.get("/api/v1/ledger", kind="image.pull-refused", subject=f"image:{digest}") or None
