@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,27 +33,11 @@ from lading.state import Database
 from lading.supply_chain.registry.access import Visibility
 from lading.supply_chain.registry.states import ImageStates, State
 from lading.supply_chain.registry.tree.beat import BeatReader
-from lading.supply_chain.registry.tree.nginx import Site, whole_configuration
 from lading.supply_chain.registry.visibility import Visibilities
+from nginx_server import NEEDS_NGINX, free_port, running_nginx
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 KEEPER = Path(__file__).with_name("tree_process.py")
-pytestmark = [
-    pytest.mark.skipif(NGINX is None, reason="no nginx; scripts/install_test_tools.sh installs it"),
-    pytest.mark.skipif(os.getuid() != 0, reason="nginx changes to the user www-data, which only root may ask for"),
-    pytest.mark.xdist_group("nginx"),
-]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+pytestmark = NEEDS_NGINX
 
 
 def until(true: Callable[[], bool], what: str) -> None:
@@ -77,22 +60,7 @@ class Front:
         self.visibilities = Visibilities(self.database, Ledger())
         self.beats = BeatReader(self.tree)
         self.start_keeper()
-        self.nginx, self.port = self.start_nginx(self.registry.pull_port)
-
-    def start_nginx(self, pull: int) -> tuple[subprocess.Popen[bytes], int]:
-        """An nginx of its own before the tree and a pull endpoint."""
-        port, home = free_port(), Path(tempfile.mkdtemp(dir=self.home))
-        home.chmod(0o755)
-        site = Site(
-            tree=self.tree, pull=f"127.0.0.1:{pull}", listen=(f"127.0.0.1:{port}",),
-            grants=home / "grants", access_log="off", rate=100_000, burst=100_000,
-        )  # fmt: skip
-        text = whole_configuration(site, run=home, error_log=str(home / "log"))
-        (home / "conf").write_text(text.replace("user www-data;", "user www-data;\ndaemon off;"))
-        command = [str(NGINX), "-c", str(home / "conf"), "-e", str(home / "log")]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: answers(port), "answered")
-        return process, port
+        self.port = 0
 
     def start_keeper(self) -> None:
         command = [sys.executable, str(KEEPER), str(self.home / "data"), str(self.tree), "www-data"]
@@ -101,10 +69,9 @@ class Front:
         until(self.beats.is_fresh, "fresh: " + (self.home / "keeper.log").read_text())
 
     def stop(self) -> None:
-        for process in (self.nginx, self.keeper):
-            if process.poll() is None:
-                process.terminate()
-            process.wait()
+        if self.keeper.poll() is None:
+            self.keeper.terminate()
+        self.keeper.wait()
         self.registry.stop()
         self.database.close()
 
@@ -140,7 +107,8 @@ def front() -> Iterator[Front]:
     home = Path(tempfile.mkdtemp(prefix="lading-nginx-"))
     home.chmod(0o755)
     made = Front(home)
-    yield made
+    with running_nginx(made.tree, made.registry.pull_port) as made.port:
+        yield made
     made.stop()
     shutil.rmtree(home)
 
@@ -387,21 +355,19 @@ def test_pulls_and_refusals_are_in_its_log(front: Front, shop: httpx.Client) -> 
 
 def test_nothing_is_served_while_nobody_says_who_may(front: Front) -> None:
     digest = front.push("shop/alone", "1")
-    nginx, port = front.start_nginx(free_port())
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=("shop", "lad_shop"), trust_env=False) as client:
-            for path in (
-                f"/v2/shop/alone/manifests/{digest}",
-                "/v2/shop/alone/manifests/1",
-                "/v2/",
-                "/v2/shop/alone/tags/list",
-            ):
-                answer = client.get(path)
-                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
-                assert "does not answer" in answer.json()["errors"][0]["message"]
-    finally:
-        nginx.terminate()
-        nginx.wait()
+    with (
+        running_nginx(front.tree, free_port()) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=("shop", "lad_shop"), trust_env=False) as client,
+    ):
+        for path in (
+            f"/v2/shop/alone/manifests/{digest}",
+            "/v2/shop/alone/manifests/1",
+            "/v2/",
+            "/v2/shop/alone/tags/list",
+        ):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
+            assert "does not answer" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.docker
@@ -418,3 +384,23 @@ def test_docker_pulls_through_it_and_is_told_why_it_may_not(docker_engine: str, 
     refused = docker("pull", image, fails=True)
     assert "malware" in refused
     assert "shop/docker:2" in refused
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    made = directory / "cert.pem", directory / "key.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    subprocess.run(
+        [*words, "-subj", "/CN=127.0.0.1", "-out", made[0], "-keyout", made[1]], check=True, capture_output=True
+    )
+    return made
+
+
+def test_tls(front: Front, tmp_path: Path) -> None:
+    digest = front.push("shop/tls", "1")
+    with (
+        running_nginx(front.tree, front.registry.pull_port, tls=certificate(tmp_path)) as port,
+        httpx.Client(
+            base_url=f"https://127.0.0.1:{port}", auth=("shop", "lad_shop"), trust_env=False, verify=False
+        ) as client,
+    ):
+        assert client.get("/v2/shop/tls/manifests/1").headers["Docker-Content-Digest"] == str(digest)

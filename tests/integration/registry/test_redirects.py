@@ -19,6 +19,7 @@ from lading.kernel.ids import new_id
 from lading.state import Database
 from lading.supply_chain.registry.client import RemoteRegistry
 from lading.supply_chain.registry.states import ImageStates, State
+from nginx_server import NEEDS_NGINX, running_nginx
 from s3_server import BUCKET, s3_environment
 
 LAYER = tar("file", os.urandom(300_000))
@@ -104,3 +105,18 @@ def test_clients_follow_to_the_store(far: RegistryProcess, move: Callable[..., N
     done = subprocess.run([*command, source, target], capture_output=True, text=True, timeout=60, env=far.environment)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "copied" / Digest.of(LAYER).hex).read_bytes() == LAYER
+
+
+@NEEDS_NGINX[0]
+@NEEDS_NGINX[1]
+@pytest.mark.parametrize("far", ["moto"], indirect=True)
+def test_nginx_passes_redirects_on_unchanged(far: RegistryProcess, move: Callable[..., None], tmp_path: Path) -> None:
+    move(State.APPROVED)
+    (tmp_path / "tree/.log").mkdir(parents=True)
+    with running_nginx(tmp_path / "tree", far.pull_port) as port:
+        address = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=address, auth=("shop", "lad_shop"), trust_env=False) as client:
+            sent = client.get(f"/v2/shop/web/blobs/{Digest.of(LAYER)}")
+            assert sent.status_code == 307
+            assert "X-Amz-Signature=" in sent.headers["Location"]
+            assert httpx.get(sent.headers["Location"], trust_env=False).content == LAYER

@@ -14,13 +14,10 @@ import httpx
 import pytest
 
 from e2e.conftest import Server, free_port, until
+from nginx_server import NEEDS_NGINX, NGINX
 from pushing import Pusher
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-pytestmark = [
-    pytest.mark.skipif(NGINX is None, reason="no nginx; scripts/install_test_tools.sh installs it"),
-    pytest.mark.skipif(os.getuid() != 0, reason="nginx changes to the user www-data, which only root may ask for"),
-]
+pytestmark = NEEDS_NGINX
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def configuration(server: Server, place: Path, port: int) -> Path:
     assert done.stderr == ""
     text = file.read_text().replace("/run/nginx.pid", str(place / "pid")).replace("/var/log/nginx", str(place))
     file.write_text(text + "daemon off;\n")
-    tried = subprocess.run([str(NGINX), "-t", "-c", file, "-e", place / "log"], capture_output=True, text=True)
+    tried = subprocess.run([NGINX, "-t", "-c", file, "-e", place / "log"], capture_output=True, text=True)
     assert tried.returncode == 0, tried.stderr
     return file
 
@@ -49,7 +46,7 @@ def test_from_approval_to_revocation_through_nginx(new_server: Callable[..., Ser
     server = new_server(LADING_TREE=str(place / "tree"), LADING_TREE_GROUP="www-data")
     server.start()
     port = free_port()
-    nginx = subprocess.Popen([str(NGINX), "-c", configuration(server, place, port), "-e", place / "log"])
+    nginx = subprocess.Popen([NGINX, "-c", configuration(server, place, port), "-e", place / "log"])
     try:
         _story(server, f"http://127.0.0.1:{port}", place / "tree")
     finally:
@@ -87,6 +84,8 @@ def _story(server: Server, address: str, tree: Path) -> None:
         assert "malware" in refused
         assert "shop/web:2" in refused
         until(lambda: _told(server, image.digest))
+    # SQLite opens its log and the index of it like this for readers too; the database itself it does not.
+    assert [name for name in _open_to_write(server) if not name.endswith(("-wal", "-shm", ".jsonl"))] == []
     assert server.cli("registry", "tree", "verify").returncode == 0
     (tree / "_served/shop/web/_list").unlink()
     assert server.cli("registry", "tree", "verify").returncode == 9
@@ -94,6 +93,19 @@ def _story(server: Server, address: str, tree: Path) -> None:
     assert server.cli("registry", "tree", "verify").returncode == 0
     metrics = httpx.get(f"{server.api}/metrics", trust_env=False).text
     assert "lading_tree_fresh 1" in metrics
+
+
+def _open_to_write(server: Server) -> list[str]:
+    """The files of the server that its pull endpoint has open to be written."""
+    assert server._process is not None
+    children = Path(f"/proc/{server._process.pid}/task/{server._process.pid}/children").read_text().split()
+    pull = next(pid for pid in children if b"\0pull\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    found = []
+    for descriptor in Path(f"/proc/{pull}/fd").iterdir():
+        flags = int(Path(f"/proc/{pull}/fdinfo/{descriptor.name}").read_text().split("flags:")[1].split()[0], 8)
+        if flags & (os.O_WRONLY | os.O_RDWR) and str(descriptor.readlink()).startswith(str(server.home / "data")):
+            found.append(descriptor.readlink().name)
+    return found
 
 
 def _pulled(server: Server) -> bool | None:
