@@ -65,12 +65,12 @@ def _story(server: Server, address: str, tree: Path) -> None:
     until(lambda: server.client.get(f"/api/v1/images/{image.digest}")["decision"] or None)
     server.client.post(f"/api/v1/images/{image.digest}/approve", {"why": "tried", "days": 1})
     until(lambda: (tree / "_served/shop/web/_tags/1").is_file() or None)
-    assert "yes" in (shown := server.cli("registry", "tree", "status")).stdout, shown.stderr
+    shown = until(lambda: ((done := server.cli("registry", "tree", "status")).returncode == 0 and done) or None)
+    assert "yes" in shown.stdout
 
     with httpx.Client(base_url=address, auth=("shop/ci", token), trust_env=False, timeout=60) as ci:
-        answer = ci.get("/v2/shop/web/manifests/1")
+        answer = until(lambda: _from_tree(ci, "/v2/shop/web/manifests/1"))
         assert (answer.status_code, answer.headers["Docker-Content-Digest"]) == (200, image.digest)
-        assert "Last-Modified" in answer.headers, "it is not from the tree"
         until(lambda: _pulled(server))
         with httpx.Client(base_url=address, auth=("shop/other", other["token"]), trust_env=False) as locked:
             assert locked.get("/v2/shop/web/manifests/1").status_code == 200
@@ -78,9 +78,9 @@ def _story(server: Server, address: str, tree: Path) -> None:
                 row["id"] for row in server.client.get("/api/v1/tokens") if row["principal"] == other["principal"]
             ]
             server.client.delete(f"/api/v1/tokens/{tokens[0]}")
-            until(lambda: locked.get("/v2/shop/web/manifests/1").status_code == 401 or None, 3)
+            until(lambda: locked.get("/v2/shop/web/manifests/1").status_code == 401 or None)
         server.client.post(f"/api/v1/images/{image.digest}/revoke", {"why": "malware", "replaced_by": "shop/web:2"})
-        refused = until(lambda: _refusal(ci, f"/v2/shop/web/manifests/{image.digest}"), 1)
+        refused = until(lambda: _refusal(ci, f"/v2/shop/web/manifests/{image.digest}"))
         assert "malware" in refused
         assert "shop/web:2" in refused
         until(lambda: _told(server, image.digest))
@@ -91,8 +91,7 @@ def _story(server: Server, address: str, tree: Path) -> None:
     assert server.cli("registry", "tree", "verify").returncode == 9
     assert server.cli("registry", "tree", "rebuild").returncode == 0
     assert server.cli("registry", "tree", "verify").returncode == 0
-    metrics = httpx.get(f"{server.api}/metrics", trust_env=False).text
-    assert "lading_tree_fresh 1" in metrics
+    until(lambda: "lading_tree_fresh 1" in httpx.get(f"{server.api}/metrics", trust_env=False).text or None)
 
 
 def _open_to_write(server: Server) -> list[str]:
@@ -106,6 +105,11 @@ def _open_to_write(server: Server) -> list[str]:
         if flags & (os.O_WRONLY | os.O_RDWR) and str(descriptor.readlink()).startswith(str(server.home / "data")):
             found.append(descriptor.readlink().name)
     return found
+
+
+def _from_tree(client: httpx.Client, path: str) -> httpx.Response | None:
+    answer = client.get(path)
+    return answer if "Last-Modified" in answer.headers else None
 
 
 def _pulled(server: Server) -> bool | None:
