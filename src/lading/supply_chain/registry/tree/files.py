@@ -12,7 +12,7 @@ import grp
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -47,10 +47,11 @@ class TreeFiles:
         """Make the directory and keep others from changing it; False when somebody else does.
 
         Raises:
-            StorageFailed: it cannot be made, or not be given to the group.
+            StorageFailed: it cannot be made, or not be given to the group, or is something else than a tree.
         """
         with _translated(self.root):
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._refuse_another()
             self._admit()
             lock = (self.root / _LOCK).open("ab")
             try:
@@ -69,6 +70,15 @@ class TreeFiles:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def clear(self) -> None:
+        """Remove the tree; what somebody else put beside it stays."""
+        for name in (layout.SERVED, _SCRATCH, Path(LOG).parts[0]):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+        for name in (FILE, _ASKED, _LOCK):
+            (self.root / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.root.rmdir()
 
     # To look
 
@@ -196,6 +206,14 @@ class TreeFiles:
             self._directory(path.parent)
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
+
+    def _refuse_another(self) -> None:
+        """A directory that holds other things keeps its permissions and its files."""
+        if not (self.root / _LOCK).exists() and any(self.root.iterdir()):
+            raise StorageFailed(
+                f"{self.root} holds other things than a tree of pulls.",
+                remedy="Set LADING_TREE to a directory of its own.",
+            )
 
     def _admit(self) -> None:
         """Only we may enter, and the group; the log of pulls is the one thing that the group may write."""

@@ -86,10 +86,15 @@ def kept(database: Database, ledger: Ledger, clock: ManualClock, bench: Any, tmp
 
 @pytest.fixture(params=["directory", "elsewhere"])
 def each_kept(
-    request: pytest.FixtureRequest, database: Database, ledger: Ledger, clock: ManualClock, bench: Any, tmp_path: Path
+    request: pytest.FixtureRequest,
+    each_database: Database,
+    ledger: Ledger,
+    clock: ManualClock,
+    each_bench: Any,
+    tmp_path: Path,
 ) -> Iterator[Kept]:
-    """Over blobs that are files, and over blobs that are none."""
+    """Over every kind of database, and over blobs that are files, and blobs that are none."""
     blobs = DirectoryBlobs(tmp_path / "registry") if request.param == "directory" else MemoryBlobs()
-    made = _kept(database, ledger, clock, bench, blobs, tmp_path / "tree")
+    made = _kept(each_database, ledger, clock, each_bench, blobs, tmp_path / "tree")
     yield made
     made.files.close()

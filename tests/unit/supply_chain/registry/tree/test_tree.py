@@ -242,6 +242,19 @@ def test_a_tree_has_one_keeper_and_nobody_else_may_look_into_it(kept: Any) -> No
         TreeFiles(kept.root.parent / "other", "no-such-group").open()
 
 
+def test_a_directory_of_others_is_left_alone(kept: Any, tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.mkdir(mode=0o755)
+    (others / "file").touch()
+    with pytest.raises(StorageFailed, match="other things"):
+        TreeFiles(others).open()
+    assert others.stat().st_mode & 0o777 == 0o755
+    (kept.root / "mine").touch()
+    kept.files.close()
+    kept.files.clear()
+    assert [path.name for path in kept.root.iterdir()] == ["mine"]
+
+
 def test_where_no_hard_link_can_be_had_blobs_are_pointed_to_and_manifests_copied(
     kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
