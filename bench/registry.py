@@ -32,6 +32,7 @@ import httpx
 from bench.certificate import write_certificate
 from lading.entrypoints.cli.client import ApiClient
 from lading.identity.token import new_token
+from lading.supply_chain.registry.tree.nginx import Site, whole_configuration
 
 TOOLS: Final = ("wrk", "ab", "docker-registry", "nginx")
 CONNECTIONS: Final = 64
@@ -98,6 +99,7 @@ def _measured(home: Path, *, with_tls: bool) -> list[Row]:
                 f"manifest HEAD, pull endpoint{label}", ours.pull, theirs, paths["manifest GET by tag"], method="HEAD"
             )
         )
+        rows += _through_nginx(ours.pull, theirs, paths, home, tls, label)
         rows += _large(ours.pull, theirs, contents[LARGE], home, tls, label)
         rows += _pushes(ours, theirs, label)
         rows.append(_memory(ours, label))
@@ -122,6 +124,33 @@ def _compared(name: str, ours: Place, theirs: Place, path: str, *, method: str =
         "ratio": mine / peer,
         "note": note,
     }
+
+
+def _through_nginx(
+    ours: Place, theirs: Place, paths: dict[str, str], home: Path, tls: tuple[Path, Path] | None, label: str
+) -> list[Row]:
+    """The same requests through nginx over the tree, with the configuration that Lading writes for it."""
+    tree, port = home / "lading" / "tree", _free_port()
+    home.chmod(0o755)
+    site = Site(
+        tree=tree, pull=ours.url.partition("://")[2], listen=(f"127.0.0.1:{port}",), tls=tls, pull_tls=tls is not None,
+        grants=home / "grants", access_log="off", rate=10_000_000, burst=10_000_000, connections=10_000,
+    )  # fmt: skip
+    text = whole_configuration(site, user="root", run=home, error_log=str(home / "front.log"))
+    (home / "front.conf").write_text(text + "daemon off;\n")
+    command = ["nginx", "-c", str(home / "front.conf"), "-e", str(home / "front.log")]
+    with (home / "front.out").open("wb") as log, _process(command, dict(os.environ), log) as process:
+        _wait(lambda: _listens(port), process, home / "front.log")
+        front = Place(
+            "nginx over the tree", f"{ours.url.partition('://')[0]}://127.0.0.1:{port}", process.pid, ours.headers
+        )
+        with _client(front) as client:
+            _wait(lambda: _is_from_tree(client, paths), process, home / "front.log")
+        return [_compared(f"{name}, nginx over the tree{label}", front, theirs, path) for name, path in paths.items()]
+
+
+def _is_from_tree(client: httpx.Client, paths: dict[str, str]) -> bool:
+    return all("Last-Modified" in client.get(path).headers for path in paths.values())
 
 
 def _ab(place: Place, path: str) -> float:
@@ -274,6 +303,7 @@ def _lading(home: Path, tls: tuple[Path, Path] | None) -> Iterator[Place]:
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(home), "NO_COLOR": "1", "LADING_DATA": str(home / "data"),
         "LADING_ADMIN_TOKEN_FILE": str(home / "token"), "LADING_PRIVATE_ENGINE": "false", "LADING_LOG_LEVEL": "error",
+        "LADING_TREE": str(home / "tree"),
         **{f"LADING_{name.upper()}_ADDR": f"127.0.0.1:{port}" for name, port in ports.items()},
     }  # fmt: skip
     if tls is not None:

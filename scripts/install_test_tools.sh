@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic. Installs
-# what is missing from Debian packages; never starts a service, never touches an engine or database that is already there.
+# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic, nginx.
+# Installs what is missing from Debian packages; never starts a service, never touches an engine or database that is
+# already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ need openssl openssl
 need skopeo skopeo
 need buildah buildah
 need restic restic
+command -v nginx >/dev/null || need /usr/sbin/nginx nginx-light
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 
 # An S3-compatible server that is sturdier than the one among the Python packages, where Go is there to build it.

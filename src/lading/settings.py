@@ -127,6 +127,22 @@ class Settings:
     blob_url: str = _setting(
         "", str, "s3://BUCKET/PREFIX of an object store; empty: a directory in the data directory."
     )
+    redirect_seconds: int = _setting(
+        "60",
+        _count,
+        "How long an address is good that a pull of a blob in an object store is sent to; 0: we send the blob.",
+    )
+    redirect_endpoint: str = _setting(
+        "", str, "The object store as clients reach it, https://HOST; empty: as Lading reaches it."
+    )
+    tree: str = _setting(
+        "",
+        str,
+        "Directory of the tree of files that nginx serves pulls from; empty: tree in the data directory; off: none.",
+    )
+    tree_group: str = _setting(
+        "", str, "Group that may read that tree, such as www-data; empty: only Lading's own user."
+    )
     admin_token_file: Path | None = _setting(
         "", _optional_path, "File with the first admin token; empty: print one once."
     )
@@ -188,6 +204,13 @@ class Settings:
                 "Only one of LADING_TLS_CERT and LADING_TLS_KEY is set.", remedy="Set both, or neither to serve no TLS."
             )
         return (self.tls_cert, self.tls_key) if self.tls_cert and self.tls_key else None
+
+    @property
+    def tree_directory(self) -> Path | None:
+        """Where the tree of pulls is kept; None where none is."""
+        if self.tree == "off":
+            return None
+        return _path(self.tree) if self.tree else self.data / "tree"
 
     @property
     def database(self) -> str:

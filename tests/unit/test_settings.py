@@ -45,3 +45,14 @@ def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_setting_has_a_meaning() -> None:
     assert all(row.meaning.endswith(".") for row in settings.documented())
+
+
+def test_the_tree_of_pulls_is_in_the_data_directory_elsewhere_or_nowhere() -> None:
+    def directory(**said: str) -> Path | None:
+        return settings.load(
+            {"data": "/data"}, {f"LADING_{name}": value for name, value in said.items()}
+        ).tree_directory
+
+    assert directory() == Path("/data/tree")
+    assert directory(TREE="/srv/tree") == Path("/srv/tree")
+    assert directory(TREE="off") is None

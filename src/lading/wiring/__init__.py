@@ -94,6 +94,7 @@ from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
 from lading.wiring.pulling import spool_directory
 from lading.wiring.replication import Replication
+from lading.wiring.tree import Tree
 
 Say = Callable[[str], None]
 _OWN_TOKENS_LAST = timedelta(hours=2)
@@ -205,6 +206,12 @@ class Wiring:
     @cached_property
     def collecting(self) -> Collecting:
         return Collecting(self)
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The tree of pulls on this host; None where none is kept."""
+        directory = self.settings.tree_directory
+        return Tree(self, directory) if directory is not None else None
 
     @cached_property
     def replication(self) -> Replication:

@@ -14,8 +14,9 @@ from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
+from lading.supply_chain.registry.tree.beat import BeatReader
 from lading.wiring.access import IdentityAuthenticator
-from lading.wiring.content import open_content
+from lading.wiring.content import open_content, open_redirects
 
 
 class PullWiring:
@@ -27,6 +28,9 @@ class PullWiring:
         self.serving = Serving(database, Reading(database, content), StateReader(database), settings.index_platforms)
         self.authenticator = IdentityAuthenticator(Identity(database, Ledger()), anonymous=settings.anonymous_pull)
         self.freshness = freshness(database)
+        self.redirects = open_redirects(settings)
+        directory = settings.tree_directory
+        self.tree = BeatReader(directory) if directory is not None else None
         self.notes = PullNotes(spool_directory(settings))
 
 

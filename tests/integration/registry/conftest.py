@@ -26,16 +26,18 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 class RegistryProcess:
     """Push and pull endpoints over one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str] | None = None) -> None:
         self.directory = directory
+        self.environment = os.environ | (environment or {})
         self.process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
         with (self.directory / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, PROGRAM, self.directory], stdout=subprocess.PIPE, stderr=log, text=True
-            )
+                [sys.executable, PROGRAM, self.directory],
+                env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline() if ready else ""

@@ -14,10 +14,12 @@ from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry.content import Served
+from lading.entrypoints.registry.grants import Grants, Tree
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown
+from lading.supply_chain.registry.redirecting import Redirects
 from lading.supply_chain.registry.serving import Serving
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
@@ -35,14 +37,28 @@ class Notes(Protocol):
         ...
 
 
-def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> Starlette:
-    """The ASGI application that serves `LADING_PULL_ADDR`."""
-    endpoint = _PullEndpoint(serving, authenticator, notes)
+def pull_app(
+    serving: Serving,
+    authenticator: Authenticator,
+    notes: Notes,
+    *,
+    redirects: Redirects | None = None,
+    tree: Tree | None = None,
+) -> Starlette:
+    """The ASGI application that serves `LADING_PULL_ADDR`.
+
+    Args:
+        redirects: where blobs can be had without us; None when we send all of them.
+        tree: whether a static server on this host may answer from its tree; None when there is none.
+    """
+    endpoint = _PullEndpoint(serving, authenticator, notes, redirects)
+    grants = Grants(authenticator, serving.reading, tree)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
+        Route("/grants/{name:path}", grants.answer, methods=["GET"]),
         Route(
             "/v2/{name:path}/referrers/{digest}", never_unknown(endpoint.guarded(endpoint.referrers)), methods=["GET"]
         ),
@@ -51,11 +67,14 @@ def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> St
 
 
 class _PullEndpoint:
-    def __init__(self, serving: Serving, authenticator: Authenticator, notes: Notes) -> None:
+    def __init__(
+        self, serving: Serving, authenticator: Authenticator, notes: Notes, redirects: Redirects | None
+    ) -> None:
         self._serving = serving
         self._reading = serving.reading
         self._authenticator = authenticator
         self._notes = notes
+        self._redirects = redirects
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
@@ -83,6 +102,12 @@ class _PullEndpoint:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])
         size = await run_in_threadpool(self._reading.blob_size, name, digest)
         await self._check(self._serving.check_blob, name, digest, visitor)
+        if self._redirects is not None:
+            # An answer to HEAD that is kept would be given to GET as well.
+            request.scope.get("state", {}).pop("keep", None)
+            location = await run_in_threadpool(self._redirects.location, digest, size)
+            if location and request.method == "GET":
+                return _elsewhere(location, digest)
         opener, file = partial(self._reading.open_blob, digest), self._reading.blob_file(digest)
         return Served(opener, digest, "application/octet-stream", size, path=file)
 
@@ -104,3 +129,9 @@ class _PullEndpoint:
         except Denied as denied:
             await run_in_threadpool(self._notes.refused, str(digest), name, visitor.principal, denied.what)
             raise
+
+
+def _elsewhere(location: str, digest: Digest) -> Response:
+    """The answer that sends a client to the object store. Nobody may keep the address: it ends soon."""
+    headers = {"Location": location, "Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
+    return Response(status_code=307, headers=http.VERSION_HEADER | headers)

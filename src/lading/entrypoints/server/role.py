@@ -65,7 +65,8 @@ def _pull(settings: Settings) -> None:
     from lading.wiring.pulling import PullWiring
 
     parts = PullWiring(settings)
-    app = HotAnswers(pull_app(parts.serving, parts.authenticator, parts.notes), parts.freshness)
+    pulls = pull_app(parts.serving, parts.authenticator, parts.notes, redirects=parts.redirects, tree=parts.tree)
+    app = HotAnswers(pulls, parts.freshness)
     try:
         asyncio.run(serve(app, settings.pull_addr, settings.tls))
     finally:
@@ -91,9 +92,11 @@ def _intake(settings: Settings) -> None:
     from lading.entrypoints.worker.threads import Threads
     from lading.wiring import Wiring
 
-    stop = _until_told()
+    stop, wiring = _until_told(), Wiring(settings)
     threads = Threads(stop)
-    threads.start("intake", Intake(Wiring(settings)).run)
+    threads.start("intake", Intake(wiring).run)
+    if wiring.tree is not None:
+        threads.start("tree", wiring.tree.keeper().run)
     stop.wait()
     threads.join()
 

@@ -12,6 +12,7 @@ from typing import Final
 from lading.entrypoints.server.supervisor import running_pid
 from lading.kernel.errors import Unavailable
 from lading.settings import Settings
+from lading.supply_chain.registry.tree.files import TreeFiles
 from lading.wiring.engine import remove_everything, stop_engine, stop_ingress
 
 _GRACE_SECONDS: Final = 60
@@ -50,7 +51,11 @@ def stop_parts(settings: Settings, say: Say) -> None:
 
 
 def remove_data(settings: Settings, say: Say) -> None:
-    """Remove the data directory."""
+    """Remove the data directory, and the tree of pulls where it lies elsewhere."""
+    tree = settings.tree_directory
+    if tree is not None and tree.exists() and settings.data not in tree.parents:
+        TreeFiles(tree).clear()
+        say(f"removed the tree of pulls in {tree}")
     if settings.data.exists():
         shutil.rmtree(settings.data, ignore_errors=False)
         say(f"removed {settings.data}")

@@ -40,6 +40,8 @@ class Worker:
         run = self._wiring.settings.data / "run"
         always = Threads(stop)
         always.start("intake", Intake(self._wiring).run)
+        if self._wiring.tree is not None and "pull" in self._wiring.settings.roles:
+            always.start("tree", self._wiring.tree.keeper().run)
         (run / "worker.ready").touch()
         try:
             Leadership(self._wiring.database, run, "worker").lead(stop, self._lead)

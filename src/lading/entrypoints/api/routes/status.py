@@ -69,4 +69,5 @@ def metrics(parts: Parts) -> str:
         "# TYPE lading_incidents_open gauge",
         f"lading_incidents_open {len(parts.incidents.list(limit=10_000))}",
     ]
-    return "\n".join([*lines, *backup_metrics(parts), *parts.replication.standings.metrics()]) + "\n"
+    tree = parts.tree.metrics() if parts.tree is not None else []
+    return "\n".join([*lines, *backup_metrics(parts), *parts.replication.standings.metrics(), *tree]) + "\n"
