@@ -18,6 +18,7 @@ from lading.entrypoints.registry.lists import never_unknown, referrers_response,
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown
+from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.serving import Serving
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
@@ -34,10 +35,32 @@ class Notes(Protocol):
         """Count an answered pull of a manifest."""
         ...
 
+    def stale(self, digest: str, repository: str, reference: str, why: str) -> None:
+        """Note that something was served that may be old."""
+        ...
 
-def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> Starlette:
+
+class Upstreams(Protocol):
+    """What sees to it that images of other registries are here."""
+
+    async def ensure(self, repository: str, reference: str) -> Stale:
+        """Return when a manifest is here as it is at its upstream, or as it will be served; raises LadingError."""
+        ...
+
+
+class NoUpstreams:
+    """Nothing is mirrored."""
+
+    async def ensure(self, repository: str, reference: str) -> Stale:
+        del repository, reference
+        return Stale()
+
+
+def pull_app(
+    serving: Serving, authenticator: Authenticator, notes: Notes, upstreams: Upstreams | None = None
+) -> Starlette:
     """The ASGI application that serves `LADING_PULL_ADDR`."""
-    endpoint = _PullEndpoint(serving, authenticator, notes)
+    endpoint = _PullEndpoint(serving, authenticator, notes, upstreams or NoUpstreams())
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
@@ -51,11 +74,12 @@ def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> St
 
 
 class _PullEndpoint:
-    def __init__(self, serving: Serving, authenticator: Authenticator, notes: Notes) -> None:
+    def __init__(self, serving: Serving, authenticator: Authenticator, notes: Notes, upstreams: Upstreams) -> None:
         self._serving = serving
         self._reading = serving.reading
         self._authenticator = authenticator
         self._notes = notes
+        self._upstreams = upstreams
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
@@ -73,11 +97,23 @@ class _PullEndpoint:
         if index := await run_in_threadpool(partial(self._reading.stand_in, name, reference, kept=False)):
             await self._check(self._serving.check_manifest, name, index.subject, visitor)
             return stand_in_response(index)
+        stale = await self._upstreams.ensure(name, reference)
         stored = await run_in_threadpool(self._reading.resolve, name, reference)
         remarks = await self._check(self._serving.check_manifest, name, stored.digest, visitor)
+        if stale.why:
+            await run_in_threadpool(self._notes.stale, str(stored.digest), name, reference, stale.why)
         opener, file = partial(self._reading.open_blob, stored.digest), self._reading.blob_file(stored.digest)
         counted = partial(self._notes.pulled, name, str(stored.digest))
-        return Served(opener, stored.digest, stored.media_type, stored.size, path=file, sent=counted, remarks=remarks)
+        return Served(
+            opener,
+            stored.digest,
+            stored.media_type,
+            stored.size,
+            path=file,
+            sent=counted,
+            remarks=(*remarks, *stale.remarks),
+            warning=stale.warning,
+        )
 
     async def blob(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])

@@ -21,7 +21,14 @@ import msgspec
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.supply_chain.registry.access import Visitor
-from lading.supply_chain.registry.copying import FoundManifest, ImageSink, ImageSource, copy_image
+from lading.supply_chain.registry.copying import (
+    FoundManifest,
+    ImageSink,
+    ImageSource,
+    Wanted,
+    copy_image,
+    everything,
+)
 from lading.supply_chain.registry.errors import ManifestUnknown, RemoteFailed
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.manifest import INDEXES, MOST_BYTES
@@ -64,14 +71,15 @@ def copy_everything(
     to: str,
     tag: str = "",
     platform: str = "",
+    wanted: Wanted = everything,
     say: Callable[[str], None] = lambda _text: None,
 ) -> CopyResult:
-    """Copy an image or index with everything that refers to it, or to an image that it lists.
+    """Copy an image or index with everything that refers to it, or to an image that it lists and that is wanted.
 
     Raises:
         as `copy_image`; what was copied before stays, so that the same copy goes on from there.
     """
-    copied = copy_image(source, repository, reference, sink, to=to, tag=tag, platform=platform)
+    copied = copy_image(source, repository, reference, sink, to=to, tag=tag, platform=platform, wanted=wanted)
     say(f"{copied.digest}: {copied.moved} of {copied.blobs} blobs, {copied.bytes / 1e6:.1f} MB")
     whole = [copied]
     waiting, seen = list(copied.manifests), set(copied.manifests)
@@ -144,7 +152,7 @@ class TheirRegistry(PushedTo):
         path, found = f"/v2/{repository}/referrers/{digest}", list[Digest]()
         for _ in range(_MOST_PAGES):
             with self._answer("GET", path, repository) as answer:
-                if answer.status_code == httpx.codes.NOT_FOUND:
+                if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
                     return self._by_tag(repository, digest)
                 self._expect(answer, httpx.codes.OK)
                 found += _listed(_bounded(answer.iter_bytes(1 << 16)))

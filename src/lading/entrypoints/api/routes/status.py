@@ -51,7 +51,7 @@ def status(parts: Parts, caller: Caller) -> dict[str, Any]:
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)
 def metrics(parts: Parts) -> str:
-    """Prometheus metrics of this Lading (text exposition format): counts, and the names of replication targets."""
+    """Prometheus metrics of this Lading (text exposition format): counts, names of targets and upstreams."""
     with parts.database.read() as tx:
         entries = parts.ledger.head(tx).seq
         kinds, _tools = everything(tx)
@@ -69,4 +69,9 @@ def metrics(parts: Parts) -> str:
         "# TYPE lading_incidents_open gauge",
         f"lading_incidents_open {len(parts.incidents.list(limit=10_000))}",
     ]
-    return "\n".join([*lines, *backup_metrics(parts), *parts.replication.standings.metrics()]) + "\n"
+    return (
+        "\n".join(
+            [*lines, *backup_metrics(parts), *parts.replication.standings.metrics(), *parts.mirrors.standings.metrics()]
+        )
+        + "\n"
+    )
