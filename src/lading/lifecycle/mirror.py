@@ -114,13 +114,16 @@ class Mirroring:
         upstream = self._upstream(wish)
         tag = "" if ":" in wish.reference else wish.reference
         try:
-            again = wish.rank is Rank.SCHEDULED
-            brought = self._bringer.bring(upstream, wish.repository, wish.reference, again=again)
+            brought = self._bringer.bring(upstream, wish.repository, wish.reference)
         except ManifestUnknown:
             if tag:
                 self._bringer.note_gone(upstream, wish.repository, tag)
             raise
-        state = self._judged(brought)
+        try:
+            state = self._judged(brought)
+        except LadingError as error:
+            self._bringer.settle(brought, approved=False, why=f"it could not be judged: {error.what}")
+            raise
         approved = state is None or state.state is State.APPROVED
         self._bringer.settle(brought, approved=approved, why="" if state is None else f"{state.state}: {state.why}")
         return brought

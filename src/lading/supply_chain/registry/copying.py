@@ -153,10 +153,11 @@ def _bounded(chunks: Iterator[bytes], part: Part) -> Iterator[bytes]:
 def _fetch(source: ImageSource, repository: str, reference: str) -> tuple[Manifest, bytes]:
     wanted = Digest.parse(reference) if ":" in reference else None
     found = source.manifest(repository, reference)
-    manifest = read_manifest(found.body, found.media_type, wanted.algorithm if wanted else "sha256")
-    if wanted is not None and manifest.digest != wanted:
-        raise ContentMismatch(f"The source serves {manifest.digest} for {repository}@{wanted}.")
-    return manifest, found.body
+    algorithm = wanted.algorithm if wanted else "sha256"
+    # Before it is read: what was changed on its way is that, and not merely malformed.
+    if wanted is not None and (served := Digest.of(found.body, algorithm)) != wanted:
+        raise ContentMismatch(f"The source serves {served} for {repository}@{wanted}.")
+    return read_manifest(found.body, found.media_type, algorithm), found.body
 
 
 def _member(index: Manifest, platform: str) -> Part:

@@ -67,7 +67,8 @@ class Awaiting:
         """
         if not is_repository_name(repository) or not (is_tag(reference) or ":" in reference):
             return Stale()
-        upstream = covering(self._upstreams(), repository)
+        # One that was added within the last second is looked for once more: nobody is told that it is not there.
+        upstream = covering(self._upstreams(_BELIEVED), repository) or covering(self._upstreams(0.0), repository)
         if upstream is None or not upstream.on_pull:
             return Stale()
         now = self._clock.now()
@@ -145,11 +146,11 @@ class Awaiting:
             remedy="Pull it again when the header Retry-After says.",
         )
 
-    def _upstreams(self) -> list[Upstream]:
-        """The upstreams as they were at most a second ago."""
+    def _upstreams(self, believed: float) -> list[Upstream]:
+        """The upstreams as they were at most so many seconds ago."""
         looked, known = self._known
         now = self._clock.monotonic()
-        if now - looked >= _BELIEVED:
+        if now - looked >= believed:
             with self._database.read() as tx:
                 known = all_upstreams(tx)
             self._known = (now, known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -38,6 +39,8 @@ from lading.supply_chain.registry.registry import Registry
 from lading.supply_chain.registry.sql import reading as registry_sql
 from lading.supply_chain.registry.visibility import Visibilities
 
+# How long an image is taken for whole, with all that refers to it: each look costs requests.
+_WHOLE_FOR: Final = timedelta(days=1)
 FROM_MIRROR: Final = "system:mirror:"
 # A signature or attestation in the layout of cosign: it is pulled by this very tag.
 _COSIGN_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}\.(?:sig|att|sbom)")
@@ -46,7 +49,10 @@ Connect = Callable[[Upstream], UpstreamRegistry]
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that is here now, `fresh` if it was not before; `tag` is to be settled, `etag` is its entity tag."""
+    """An image that is here now, `fresh` if it was not before; `tag` is to be settled, `etag` is its entity tag.
+
+    `whole` says that what refers to it was looked for, too.
+    """
 
     upstream: Upstream
     repository: str
@@ -54,6 +60,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     digest: Digest
     etag: str = ""
     fresh: bool = False
+    whole: bool = False
     runnable: bool = False
 
 
@@ -79,11 +86,8 @@ class Bringer:
         self._connect = connect
         self._clock = clock
 
-    def bring(self, upstream: Upstream, repository: str, reference: str, *, again: bool = False) -> Brought:
-        """See that an image is here, as it is at the upstream now.
-
-        Args:
-            again: look for new referrers even when the image is here.
+    def bring(self, upstream: Upstream, repository: str, reference: str) -> Brought:
+        """See that an image is here as it is at the upstream now; once a day, with what refers to it by now.
 
         Raises:
             NotMirrored: the lists of the upstream do not let it in.
@@ -104,7 +108,7 @@ class Bringer:
         source = self._connect(upstream)
         try:
             with self.told(upstream, repository, reference, source, trial=trial):
-                return self._bring(upstream, repository, remote, reference, source, again=again)
+                return self._bring(upstream, repository, remote, reference, source)
         finally:
             source.close()
 
@@ -123,7 +127,8 @@ class Bringer:
             before = reading.seen_tag(tx, repository, tag)
             held = "" if approved or not brought.runnable or kept in ("", digest) else why[:500]
             values = {"upstream": brought.upstream.name, "digest": digest, "etag": brought.etag, "checked": now}
-            writing.save_tag(tx, repository, tag, values | {"gone": "", "held": held})
+            whole = now if brought.whole or before is None else before.whole
+            writing.save_tag(tx, repository, tag, values | {"gone": "", "held": held, "whole": whole})
             if held and (before is None or (before.digest, before.held) != (digest, held)):
                 fact = UpstreamTagHeld(
                     upstream=brought.upstream.name, repository=repository, tag=tag, digest=digest, kept=kept, why=held
@@ -185,7 +190,7 @@ class Bringer:
         self._health.answered(name, source.quota(), trial=trial)
 
     def _bring(
-        self, upstream: Upstream, repository: str, remote: str, reference: str, source: UpstreamRegistry, *, again: bool
+        self, upstream: Upstream, repository: str, remote: str, reference: str, source: UpstreamRegistry
     ) -> Brought:
         began = self._clock.monotonic()
         if _COSIGN_TAG.fullmatch(reference):
@@ -194,13 +199,15 @@ class Bringer:
         looked = self._look(repository, remote, tag, source) if tag else Looked(reference)
         digest = self._named(looked, repository, remote, tag, source)
         here = self._is_here(repository, digest)
+        again = here and tag != "" and self._is_due(repository, tag)
         if not here or again:
             self._open(upstream, repository)
-            sink = self._sink(upstream)
+            sink = self._sink(upstream, None if here else digest)
             platform = upstream.platforms[0] if upstream.name == UNNAMED and tag else ""
             copied = copy_everything(
                 source, remote, str(digest), sink, to=repository, platform=platform, wanted=sink.wanted
             )
+            sink.finish()
             digest = Digest.parse(copied.digest)
             if copied.moved or not here:
                 self._state(upstream, repository, remote, tag, copied, self._clock.monotonic() - began)
@@ -213,6 +220,7 @@ class Bringer:
             digest=digest,
             etag=looked.etag,
             fresh=not here,
+            whole=not here or again,
             runnable=runnable,
         )
 
@@ -220,12 +228,13 @@ class Bringer:
         self, upstream: Upstream, repository: str, remote: str, tag: str, source: UpstreamRegistry
     ) -> Brought:
         """A signature that is asked for by its tag, which says what it signs."""
-        looked = source.look(remote, tag)
-        self._open(upstream, repository)
-        copied = copy_everything(source, remote, tag, self._sink(upstream), to=repository, tag=tag)
-        return Brought(
-            upstream=upstream, repository=repository, tag=tag, digest=Digest.parse(copied.digest), etag=looked.etag
-        )
+        found = source.manifest(remote, tag)
+        digest = read_manifest(found.body, found.media_type).digest
+        fresh = not self._is_here(repository, digest)
+        if fresh:
+            self._open(upstream, repository)
+            copy_everything(source, remote, tag, self._sink(upstream), to=repository, tag=tag)
+        return Brought(upstream=upstream, repository=repository, tag=tag, digest=digest, fresh=fresh)
 
     def _look(self, repository: str, remote: str, tag: str, source: UpstreamRegistry) -> Looked:
         """What the tag names there, asked with the entity tag of what is here already."""
@@ -247,6 +256,12 @@ class Bringer:
             return Digest.parse(looked.digest)
         except InvalidInput as error:
             raise ContentMismatch(f"The tag {tag} of {repository} names {looked.digest[:100]!r}.") from error
+
+    def _is_due(self, repository: str, tag: str) -> bool:
+        """Whether what refers to an image is to be looked for again."""
+        with self._database.read() as tx:
+            row = reading.seen_tag(tx, repository, tag)
+        return row is None or str(row.whole) <= timestamp(self._clock.now() - _WHOLE_FOR)
 
     def _is_here(self, repository: str, digest: Digest) -> bool:
         with self._database.read() as tx:
@@ -300,9 +315,9 @@ class Bringer:
             self._ledger.append(tx, facts, actor=_actor(upstream))
         self._health.count(upstream.name, copied.bytes)
 
-    def _sink(self, upstream: Upstream) -> MirrorSink:
+    def _sink(self, upstream: Upstream, last: Digest | None = None) -> MirrorSink:
         platforms = () if upstream.name == UNNAMED else upstream.platforms
-        return MirrorSink(self._registry, self._visitor(upstream), platforms)
+        return MirrorSink(self._registry, self._visitor(upstream), platforms, last)
 
     def _visitor(self, upstream: Upstream) -> Visitor:
         return Visitor(_actor(upstream), upstream.team)

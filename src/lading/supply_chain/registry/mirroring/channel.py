@@ -74,7 +74,7 @@ def listen(directory: Path, hear: Callable[[Wanted], None], stop: threading.Even
             try:
                 wanted = msgspec.json.decode(message, type=Wanted)
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                _log.warning("a wish is not readable", extra={"message": repr(message[:200])})
+                _log.warning("a wish is not readable", extra={"said": repr(message[:200])})
                 continue
             hear(wanted)
 

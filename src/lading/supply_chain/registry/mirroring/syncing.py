@@ -7,8 +7,9 @@ here, and is stated once; when it goes, retention says.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from lading.facts import Ledger
@@ -27,6 +28,9 @@ from lading.supply_chain.registry.mirroring.wishes import Rank, Wish, Wishes
 
 _MOST_REPOSITORIES: Final = 1_000
 _MOST_TAGS: Final = 20_000
+_TRIED_AGAIN: Final = 60
+# What is attached to an image by way of tags comes with the image.
+_ATTACHED: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}(?:\..+)?")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -57,12 +61,7 @@ class Schedule:
         now = self._clock.now()
         with self._database.read() as tx:
             known = all_upstreams(tx)
-        return [
-            item
-            for item in known
-            if item.enabled and item.mirror
-            and (not item.synced or (item.every and item.synced <= timestamp(now - timedelta(seconds=item.every))))
-        ]  # fmt: skip
+        return [item for item in known if item.enabled and item.mirror and _is_due(item, now)]
 
     def carry_out(self, upstream: Upstream) -> MirrorSynced:
         """Read the lists of an upstream and want what its plan names; never raises what the upstream causes."""
@@ -104,7 +103,9 @@ class Schedule:
         except ManifestUnknown:
             there = set()
         wanted = [
-            tag for tag in sorted(there) if selected(upstream.mirror, remote, tag) and upstream.lets_in(remote, tag)
+            tag
+            for tag in sorted(there)
+            if selected(upstream.mirror, remote, tag) and upstream.lets_in(remote, tag) and not _ATTACHED.fullmatch(tag)
         ]
         for tag in wanted[:_MOST_TAGS]:
             self._wishes.note(Wish(repository, tag, upstream.name, Rank.SCHEDULED))
@@ -117,6 +118,15 @@ class Schedule:
         fact = MirrorSynced(upstream=upstream.name, repositories=repositories, tags=tags, gone=gone, error=error[:500])
         with self._database.write() as tx:
             now = timestamp(self._clock.now())
-            if writing.change_upstream(tx, upstream.name, {"synced": now, "sync_error": error[:500]}):
+            known = writing.change_upstream(tx, upstream.name, {"synced": now, "sync_error": error[:500]})
+            # A failure is stated once, however often it is tried again.
+            if known and not (error and upstream.sync_error):
                 self._ledger.append(tx, [fact], actor=FROM_MIRROR + upstream.name)
         return fact
+
+
+def _is_due(upstream: Upstream, now: datetime) -> bool:
+    if not upstream.synced:
+        return True
+    rest = _TRIED_AGAIN if upstream.sync_error else upstream.every
+    return bool(rest) and upstream.synced <= timestamp(now - timedelta(seconds=rest))

@@ -25,7 +25,6 @@ from lading.supply_chain.registry.replication.pace import Pace, pause_after
 
 _ACCEPT: Final = ", ".join(sorted(IMAGES | INDEXES))
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
-_CHUNK: Final = 1 << 20
 _MOST_PAGES: Final = 1_000
 _MOST_NAMES: Final = 100_000
 _MOST_PAGE: Final = 8 << 20
@@ -131,7 +130,7 @@ class HttpUpstream(TheirRegistry):
 
     @contextmanager
     def _part(self, repository: str, digest: Digest, start: int) -> Iterator[Iterator[bytes]]:
-        """A blob from byte `start` on."""
+        """A blob from byte `start` on, as it comes: what was gathered into larger chunks would be lost by a cut."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._answer("GET", f"/v2/{repository}/blobs/{digest}", repository, headers=headers) as answer:
             if answer.status_code == httpx.codes.NOT_FOUND:
@@ -139,10 +138,10 @@ class HttpUpstream(TheirRegistry):
             if start and answer.status_code == httpx.codes.PARTIAL_CONTENT:
                 if not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
                     raise RemoteFailed(f"{self._url} serves another part of {digest} than was asked for.")
-                yield answer.iter_bytes(_CHUNK)
+                yield answer.iter_bytes()
                 return
             self._expect(answer, httpx.codes.OK)
-            yield _without(answer.iter_bytes(_CHUNK), start)
+            yield _without(answer.iter_bytes(), start)
 
     def _check_going_on(self, at: int, began: float, digest: Digest) -> None:
         if self._stop.is_set():

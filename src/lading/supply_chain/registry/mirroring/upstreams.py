@@ -102,6 +102,7 @@ class Upstreams:
             # It may answer now: nobody waits for the end of a rest.
             writing.lock_health(tx, name, timestamp(self._clock.now()))
             writing.change_health(tx, name, next_try="")
+            writing.forget_answers(tx, name)
             self._ledger.append(tx, [UpstreamChanged(upstream=name, changed=changed)], actor=actor)
         return after
 
@@ -135,12 +136,14 @@ class Upstreams:
         return self._sealer.unseal(row.secret, _purpose(name)) if row.secret else ""
 
     def hurry(self, name: str) -> None:
-        """Let its schedule be due, and end its rest; raises UpstreamUnknown."""
+        """Let its plan be due, and all that refers to its images; end its rest. Raises UpstreamUnknown."""
         with self._database.write() as tx:
             if not writing.change_upstream(tx, name, {"synced": ""}):
                 raise _unknown(name)
             writing.lock_health(tx, name, timestamp(self._clock.now()))
             writing.change_health(tx, name, next_try="")
+            writing.forget_answers(tx, name)
+            writing.change_tags(tx, name, whole="")
 
     def _claim(self, tx: Transaction, upstream: Upstream, now: str) -> None:
         """Make the namespace of the prefix its team's; raises UpstreamInvalid when it is another's."""

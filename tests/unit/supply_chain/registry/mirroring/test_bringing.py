@@ -17,11 +17,18 @@ from lading.facts.kinds.mirroring import (
     UpstreamTagHeld,
 )
 from lading.kernel.digest import Digest
-from lading.supply_chain.registry.errors import BlobUnknown, Denied, ManifestUnknown, RemoteDenied, RemoteFailed
+from lading.supply_chain.registry.access import Visitor
+from lading.supply_chain.registry.errors import (
+    BlobUnknown,
+    Denied,
+    ManifestUnknown,
+    RemoteDenied,
+    RemoteFailed,
+    StorageFailed,
+)
 from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
 from lading.supply_chain.registry.mirroring.errors import Throttled
 from lading.supply_chain.registry.mirroring.quota import Quota
-from lading.supply_chain.registry.mirroring.wishes import Rank, Wish
 from lading.supply_chain.registry.states import State
 
 REPOSITORY = "hub/library/os"
@@ -84,7 +91,7 @@ def test_an_index_without_any_platform_that_is_mirrored_is_refused(mirror: Any) 
     assert (row.outcome == "refused" and "linux/amd64, linux/arm64" in row.why) or "no image for" in row.why
 
 
-def test_referrers_and_signatures_come_along_and_are_refreshed_by_schedule(mirror: Any) -> None:
+def test_referrers_and_signatures_come_along_and_are_looked_for_again_after_a_day(mirror: Any) -> None:
     digest = mirror.image("one", "1")
     subject = {"mediaType": OCI_MANIFEST, "digest": str(digest), "size": 1}
     empty = mirror.remote.put_blob("library/os", b"{}")
@@ -111,13 +118,50 @@ def test_referrers_and_signatures_come_along_and_are_refreshed_by_schedule(mirro
     mirror.serving.check_manifest(REPOSITORY, first)
     mirror.serving.check_manifest(REPOSITORY, signed)
     second = attach(2)
-    wish = Wish(REPOSITORY, "1", "hub", Rank.SCHEDULED)
-    mirror.wishes.note(wish)
-    mirror.mirroring.fulfil(wish)
+    mirror.wish("1")
+    with pytest.raises(Denied):
+        mirror.serving.check_manifest(REPOSITORY, second)
+    mirror.clock.advance(timedelta(days=1))
+    mirror.wish("1")
     mirror.serving.check_manifest(REPOSITORY, second)
     # And by its own tag, as verifiers ask for it.
-    assert mirror.wish(tag).outcome in ("brought", "unchanged")
+    assert mirror.wish(tag).outcome == "unchanged"
     assert mirror.judge.judged == [digest]
+
+
+def test_an_image_is_not_here_before_all_that_refers_to_it_is(mirror: Any) -> None:
+    digest = mirror.image("one", "1")
+
+    def throttle(method: str, _what: str) -> None:
+        if method == "referrers":
+            raise Throttled("too many")
+
+    mirror.remote.before = throttle
+    assert mirror.wish("1").outcome == "throttled"
+    with pytest.raises(ManifestUnknown):
+        mirror.registry.resolve(REPOSITORY, str(digest))
+    assert not mirror.judge.judged
+    mirror.remote.before = lambda _method, _what: None
+    mirror.upstreams.hurry("hub")
+    mirror.remote.asked.clear()
+    assert mirror.wish("1").outcome == "brought"
+    assert not [asked for asked in mirror.remote.asked if asked[0] == "blob"], "blobs are here"
+
+
+def test_an_image_that_cannot_be_judged_is_not_served_and_says_so(mirror: Any) -> None:
+    old = mirror.image("one", "1")
+    mirror.wish("1")
+    mirror.image("two", "1")
+
+    def fail(_image: Digest, _repository: str, _telling: Any) -> None:
+        raise StorageFailed("the disk is full")
+
+    mirror.judge.admit = fail
+    row = mirror.wish("1")
+    assert (row.outcome, row.why) == ("failed", "the disk is full")
+    assert mirror.tagged("1") == old
+    assert "could not be judged: the disk is full" in mirror.status.problems[0]
+    assert mirror.status.circuit == "closed"
 
 
 def test_a_tag_that_did_not_move_costs_one_question(mirror: Any) -> None:
@@ -278,3 +322,35 @@ def test_credentials_that_do_not_hold_are_told_and_ask_for_no_rest(mirror: Any) 
     row = mirror.wish("1")
     assert (row.outcome, row.why) == ("refused", "wrong password")
     assert mirror.status.circuit == "closed"
+
+
+def test_signatures_of_the_upstream_are_put_beside_those_that_are_here(mirror: Any) -> None:
+    digest = mirror.image("one", "1")
+    tag, config = f"sha256-{digest.hex}.sig", b'{"architecture": ""}'
+
+    def signature(*payloads: bytes) -> bytes:
+        layers = [{"mediaType": COSIGN_PAYLOAD, "digest": str(Digest.of(one)), "size": len(one)} for one in payloads]
+        part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)),
+                "size": len(config)}  # fmt: skip
+        return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": part, "layers": layers}).encode()
+
+    def sign_there(*payloads: bytes) -> None:
+        for blob in (config, *payloads):
+            mirror.remote.put_blob("library/os", blob)
+        mirror.remote.put_manifest("library/os", OCI_MANIFEST, signature(*payloads), tag=tag)
+
+    def layers() -> list[str]:
+        body = json.loads(mirror.registry.manifest(mirror.tagged(tag)))
+        return [layer["digest"] for layer in body["layers"]]
+
+    one, two, own = b'{"n": 1}', b'{"n": 2}', b'{"n": "own"}'
+    sign_there(one)
+    mirror.wish("1")
+    visitor = Visitor("system:attestations", "base")
+    mirror.registry.put_blob(REPOSITORY, own, visitor)
+    mirror.registry.put_manifest(REPOSITORY, tag, OCI_MANIFEST, signature(one, own), visitor)
+    sign_there(one, two)
+    for _ in range(2):
+        mirror.wish(tag)
+        assert layers() == [str(Digest.of(payload)) for payload in (one, own, two)]
+        mirror.serving.check_manifest(REPOSITORY, mirror.tagged(tag))

@@ -66,6 +66,7 @@ seen: Final = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, comment="that the upstream's tag names"),
     sa.Column("etag", sa.Text, nullable=False, server_default=""),
     sa.Column("checked", sa.Text, nullable=False),
+    sa.Column("whole", sa.Text, nullable=False, server_default="", comment="when its referrers were last looked for"),
     sa.Column("gone", sa.Text, nullable=False, server_default="", comment="since when the upstream has it no longer"),
     sa.Column(
         "held", sa.Text, nullable=False, server_default="", comment="why the digest is not what the tag names here"

@@ -47,6 +47,11 @@ def save_tag(tx: Transaction, repository: str, tag: str, values: Mapping[str, An
     tx.execute(made.on_conflict_do_update(index_elements=[seen.c.repository, seen.c.tag], set_=dict(values)))
 
 
+def change_tags(tx: Transaction, upstream: str, **values: Any) -> None:
+    """Change columns of all tags that came from an upstream."""
+    tx.execute(sa.update(seen).where(seen.c.upstream == upstream).values(**values))
+
+
 def note_wish(tx: Transaction, repository: str, reference: str, values: Mapping[str, Any]) -> None:
     """Note a wish; one that ended is made anew, one that is open only gets more urgent."""
     made = _insert(tx, wishes).values(repository=repository, reference=reference, **values)
@@ -78,6 +83,11 @@ def renew_wishes(tx: Transaction) -> int:
 def forget_wishes(tx: Transaction, before: str) -> None:
     """Forget wishes that ended before a moment."""
     tx.execute(sa.delete(wishes).where(wishes.c.state == "done", wishes.c.ended < before))
+
+
+def forget_answers(tx: Transaction, upstream: str) -> None:
+    """Forget how the wishes for an upstream ended: it is another one now, or is tried again."""
+    tx.execute(sa.delete(wishes).where(wishes.c.upstream == upstream, wishes.c.state == "done"))
 
 
 def _insert(tx: Transaction, table: sa.Table) -> Any:
