@@ -27,7 +27,6 @@ from lading.supply_chain.registry.sql import reading as registry_sql
 # RFC 7234, section 5.5: the codes of warnings that clients and proxies know.
 STALE: Final = 110
 NOT_REVALIDATED: Final = 111
-_MISCELLANEOUS: Final = 199
 _SOON: Final = 5
 _BELIEVED: Final = 1.0
 _MOST_WHY: Final = 300
@@ -35,10 +34,11 @@ _MOST_WHY: Final = 300
 
 class Stale(NamedTuple):
     """What is here may be answered with. `warning` is a header that says why it may be old, `why` the same for the fact
-    about it; both empty when it is not."""
+    about it; both empty when it is not. `remarks` say what is otherwise at the upstream."""
 
     warning: str = ""
     why: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Asked(NamedTuple):
@@ -122,7 +122,7 @@ class Awaiting:
                 return _remark(reading.seen_tag(tx, wish.repository, wish.reference), here)
         if here:
             if wish.outcome == "unknown":
-                return Stale(_warning(_MISCELLANEOUS, f"{upstream.name} has it no longer"))
+                return Stale(remarks=(f"{upstream.name} has it no longer",))
             why = f"{upstream.name} could not be asked: {wish.why}"
             return Stale(_warning(NOT_REVALIDATED, why), why[:_MOST_WHY])
         if wish.outcome == "unknown":
@@ -172,9 +172,9 @@ def _remark(seen: Any, here: str) -> Stale:
     if seen is None or not here:
         return Stale()
     if seen.gone:
-        return Stale(_warning(_MISCELLANEOUS, f"{seen.upstream} has this tag no longer"))
+        return Stale(remarks=(f"{seen.upstream} has this tag no longer",))
     if seen.held:
-        return Stale(_warning(_MISCELLANEOUS, f"at {seen.upstream} it is {seen.digest}, which is {seen.held}"))
+        return Stale(remarks=(f"at {seen.upstream} it is {seen.digest}, which is {seen.held}",))
     return Stale()
 
 

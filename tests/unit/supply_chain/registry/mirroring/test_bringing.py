@@ -182,7 +182,7 @@ def test_a_tag_moves_only_to_what_is_approved(mirror: Any) -> None:
     held = mirror.told(UpstreamTagHeld)[0]
     assert (held.digest, held.kept, held.why) == (str(new), str(old), "quarantined: refused by rule-1")
     stale = mirror.awaiting.ask(REPOSITORY, "1")
-    assert stale.warning.startswith('199 lading "at hub it is') and str(new) in stale.warning
+    assert not stale.warning and stale.remarks[0].startswith(f"at hub it is {new}, which is quarantined")
     assert mirror.status.held == 1
     # Somebody approves it by hand.
     with mirror.database.write() as tx:
@@ -217,7 +217,7 @@ def test_an_unknown_image_is_unknown_and_a_tag_that_goes_stays_here(mirror: Any)
     mirror.wish("1")
     assert mirror.tagged("1") == digest
     assert [fact.tag for fact in mirror.told(UpstreamTagGone)] == ["1"]
-    assert "has this tag no longer" in mirror.awaiting.ask(REPOSITORY, "1").warning
+    assert mirror.awaiting.ask(REPOSITORY, "1").remarks == ("hub has this tag no longer",)
     assert "is gone at the upstream" in mirror.status.problems[0]
 
 
