@@ -17,6 +17,8 @@ from lading.facts.kinds.mirroring import (
     UpstreamTagHeld,
 )
 from lading.kernel.digest import Digest
+from lading.kernel.reference import Reference
+from lading.lifecycle.mirror import Mirroring
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
@@ -27,8 +29,10 @@ from lading.supply_chain.registry.errors import (
     StorageFailed,
 )
 from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
+from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.mirroring.errors import Throttled
 from lading.supply_chain.registry.mirroring.quota import Quota
+from lading.supply_chain.registry.mirroring.upstream import UNNAMED, Upstream
 from lading.supply_chain.registry.states import State
 
 REPOSITORY = "hub/library/os"
@@ -354,3 +358,25 @@ def test_signatures_of_the_upstream_are_put_beside_those_that_are_here(mirror: A
         mirror.wish(tag)
         assert layers() == [str(Digest.of(payload)) for payload in (one, own, two)]
         mirror.serving.check_manifest(REPOSITORY, mirror.tagged(tag))
+
+
+def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_path(mirror: Any) -> None:
+    unnamed = Upstream(
+        name=UNNAMED, url="https://hub.example", prefix="", team="library", platforms=("linux/amd64",), plain=True
+    )
+    story = Mirroring(
+        known=mirror.upstreams.all, unnamed=unnamed, bringer=mirror.bringer, judge=mirror.judge, states=mirror.states,
+        wishes=mirror.wishes, clock=mirror.clock,
+    )  # fmt: skip
+    index = mirror.index("1", "linux/arm64", "linux/amd64")
+    found = story.fetch(Reference("library/os", tag="1"))
+    assert found == mirror.tagged("1", "library/os") != index
+    assert mirror.registry.config(found)["config"]["Labels"]["a"] == "linux/amd64"
+    assert story.fetch(Reference("library/os", digest=index)) == index
+    with pytest.raises(ManifestUnknown):
+        story.fetch(Reference("library/os", tag="2"))
+    mirror.upstreams.change("hub", {"allow": ("tools/*",)}, actor="person:ada")
+    with pytest.raises(Denied, match="do not let it in"):
+        story.fetch(Reference("hub/library/os", tag="1"))
+    # Pulls don't come this way: nobody else asks it.
+    assert mirror.awaiting.ask("library/os", "3") == Stale()
