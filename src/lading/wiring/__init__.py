@@ -108,6 +108,8 @@ class Wiring:
 
     def close(self) -> None:
         """Give back what was opened."""
+        if "mirrors" in self.__dict__:
+            self.mirrors.close()
         if "database" in self.__dict__:
             self.database.close()
 

@@ -33,7 +33,15 @@ class Mirrors:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self.stop = threading.Event()
-        self._paces: dict[tuple[str, int], Pace] = {}
+        self._ways: dict[str, tuple[tuple[object, ...], HttpUpstream]] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        with self._lock:
+            for _, way in self._ways.values():
+                way.close()
+            self._ways.clear()
 
     @cached_property
     def upstreams(self) -> Upstreams:
@@ -102,16 +110,23 @@ class Mirrors:
         )
 
     def connect(self, upstream: Upstream) -> HttpUpstream:
-        """The way to an upstream; raises UpstreamInvalid when its CA file cannot be read."""
+        """The way to an upstream, kept with its connections and tokens; raises UpstreamInvalid for a bad CA file."""
         secret = "" if upstream.name == UNNAMED else self.upstreams.secret(upstream.name)
-        # All that is fetched at once from one upstream shares its rate.
-        pace = self._paces.setdefault((upstream.name, upstream.rate), Pace(upstream.rate, self._wiring.clock))
+        key = (upstream.url, upstream.user, secret, upstream.ca_file, upstream.rate)
+        with self._lock:
+            known = self._ways.get(upstream.name)
+            if known is None or known[0] != key:
+                # Whoever still reads by way of the old one reads on.
+                known = self._ways[upstream.name] = key, self._new_way(upstream, secret)
+            return known[1]
+
+    def _new_way(self, upstream: Upstream, secret: str) -> HttpUpstream:
         return HttpUpstream(
             upstream.url,
             upstream.user,
             secret,
             clock=self._wiring.clock,
-            pace=pace,
+            pace=Pace(upstream.rate, self._wiring.clock),
             verify=_trust(upstream.ca_file),
             before=lambda: self.health.guard(upstream.name),
             stop=self.stop,

@@ -40,7 +40,7 @@ class MirroredPulls:
         """Return when a manifest is here as it is at its upstream, or when what is here is served instead.
 
         Raises:
-            ManifestUnknown, Denied, ContentMismatch, NotYet: it is not here, and why.
+            ManifestUnknown, Denied, NotYet: it is not here, and why.
         """
         asked = await run_in_threadpool(self._awaiting.ask, repository, reference)
         if isinstance(asked, Stale):
@@ -66,7 +66,7 @@ class MirroredPulls:
             found = await run_in_threadpool(self._awaiting.look, asked)
             if found is not None:
                 return found
-        return self._awaiting.give_up(asked)
+        return await run_in_threadpool(self._awaiting.give_up, asked)
 
     def _over(self, key: tuple[str, str], task: asyncio.Task[Stale]) -> None:
         self._waiting.pop(key, None)

@@ -46,6 +46,10 @@ _COSIGN: Final = ("sig", "att", "sbom")
 class ReferringSource(ImageSource, Protocol):
     """A source that knows what refers to an image."""
 
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        """Whether there is such a tag or manifest, asked as cheaply as the source can be asked."""
+        ...
+
     def referrers(self, repository: str, digest: Digest) -> list[Digest]:
         """The manifests whose subject is `digest`; none where the source keeps no such list."""
         ...
@@ -102,14 +106,11 @@ def copy_everything(
     )
 
 
-def _cosign_tags(source: ImageSource, repository: str, subject: Digest) -> Iterator[str]:
+def _cosign_tags(source: ReferringSource, repository: str, subject: Digest) -> Iterator[str]:
     for kind in _COSIGN:
         tag = f"{subject.algorithm}-{subject.hex}.{kind}"
-        try:
-            source.manifest(repository, tag)
-        except ManifestUnknown:
-            continue
-        yield tag
+        if source.has_manifest(repository, tag):
+            yield tag
 
 
 class OurSource(LocalSource):
@@ -124,6 +125,13 @@ class OurSource(LocalSource):
         if self._serving is not None:
             self._serving.check_manifest(repository, self._reading.resolve(repository, reference).digest)
         return super().manifest(repository, reference)
+
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        try:
+            self.manifest(repository, reference)
+        except ManifestUnknown:
+            return False
+        return True
 
     def referrers(self, repository: str, digest: Digest) -> list[Digest]:
         found = self._reading.referrers(repository, digest, limit=_MOST_REFERRERS)["manifests"]

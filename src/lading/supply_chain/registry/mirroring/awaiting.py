@@ -16,9 +16,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from lading.kernel.clock import Clock, SystemClock, parse_timestamp, timestamp
+from lading.kernel.digest import Digest
+from lading.kernel.errors import InvalidInput
 from lading.kernel.reference import is_repository_name, is_tag
 from lading.state import Database, Transaction
-from lading.supply_chain.registry.errors import ContentMismatch, Denied, ManifestUnknown
+from lading.supply_chain.registry.errors import Denied, ManifestUnknown
 from lading.supply_chain.registry.mirroring.errors import NotYet
 from lading.supply_chain.registry.mirroring.sql import reading
 from lading.supply_chain.registry.mirroring.upstream import Upstream, all_upstreams, covering
@@ -63,9 +65,9 @@ class Awaiting:
         """How it stands with a tag or digest that somebody wants.
 
         Raises:
-            ManifestUnknown, Denied, ContentMismatch, NotYet: it is not here, and an upstream said lately why.
+            ManifestUnknown, Denied, NotYet: it is not here, and an upstream said lately why.
         """
-        if not is_repository_name(repository) or not (is_tag(reference) or ":" in reference):
+        if not is_repository_name(repository) or not (is_tag(reference) or _is_digest(reference)):
             return Stale()
         # One that was added within the last second is looked for once more: nobody is told that it is not there.
         upstream = covering(self._upstreams(_BELIEVED), repository) or covering(self._upstreams(0.0), repository)
@@ -110,6 +112,12 @@ class Awaiting:
         if asked.here:
             why = f"{asked.upstream.name} did not answer in time"
             return Stale(_warning(STALE, why), why)
+        if not self.is_noted(asked):
+            raise NotYet(
+                f"{asked.repository} {asked.reference} is not here, and nothing of this Lading brings it.",
+                seconds=_SOON,
+                remedy="Look whether a worker runs, and an intake on this host.",
+            )
         raise NotYet(
             f"{asked.repository} {asked.reference} is being brought from {asked.upstream.name} and looked into.",
             seconds=_SOON,
@@ -129,8 +137,6 @@ class Awaiting:
             raise ManifestUnknown(wish.why, remedy=f"{upstream.name} says so; see what it has.")
         if wish.outcome == "refused":
             raise Denied(wish.why, remedy="See `lading registry mirror status`.")
-        if wish.outcome == "mismatch":
-            raise ContentMismatch(wish.why, remedy="Ask whoever runs the upstream.")
         return self._without(upstream, here, wish.why, wish.until, throttled=wish.outcome == "throttled")
 
     def _without(self, upstream: Upstream, here: str, why: str, until: str, *, throttled: bool) -> Stale:
@@ -140,7 +146,7 @@ class Awaiting:
             return Stale(_warning(NOT_REVALIDATED, why), why[:_MOST_WHY])
         left = (parse_timestamp(until) - self._clock.now()).total_seconds() if until else _SOON
         raise NotYet(
-            f"{upstream.name} cannot be asked now, and nothing is here: {why[:_MOST_WHY]}",
+            f"Nothing is here, and {upstream.name} cannot be asked now: {why[:_MOST_WHY]}",
             seconds=max(1, int(left) + 1),
             throttled=throttled,
             remedy="Pull it again when the header Retry-After says.",
@@ -155,6 +161,14 @@ class Awaiting:
                 known = all_upstreams(tx)
             self._known = (now, known)
         return known
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        Digest.parse(text)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _here(tx: Transaction, repository: str, reference: str) -> str:

@@ -106,11 +106,8 @@ class Bringer:
             self._check_platform(upstream, repository, reference)
         trial = self._health.check(upstream.name)
         source = self._connect(upstream)
-        try:
-            with self.told(upstream, repository, reference, source, trial=trial):
-                return self._bring(upstream, repository, remote, reference, source)
-        finally:
-            source.close()
+        with self.told(upstream, repository, reference, source, trial=trial):
+            return self._bring(upstream, repository, remote, reference, source)
 
     def settle(self, brought: Brought, *, approved: bool, why: str) -> None:
         """Let a tag name what was brought, once it was judged.

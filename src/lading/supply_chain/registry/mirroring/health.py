@@ -56,8 +56,11 @@ class Health:
         now = self._clock.now()
         with self._database.read() as tx:
             row = health_row(tx, upstream)
-        if row is None or (row.standing == "up" and not resting(row, now)):
-            return False
+        if row is None or not resting(row, now):
+            # The rest may have been ended by hand, in another process.
+            self._rests.pop(upstream, None)
+            if row is None or row.standing == "up":
+                return False
         with self._database.write() as tx:
             row = sql.lock_health(tx, upstream, timestamp(now))
             if resting(row, now):

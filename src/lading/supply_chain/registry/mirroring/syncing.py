@@ -69,16 +69,13 @@ class Schedule:
         try:
             trial = self._health.check(upstream.name)
             source = self._connect(upstream)
-            try:
-                with self._bringer.told(upstream, "its lists", "", source, trial=trial):
-                    for remote in self._repositories(upstream, source):
-                        found = self._want(upstream, remote, source)
-                        repositories, tags, gone = repositories + 1, tags + found[0], gone + found[1]
-                        if repositories >= _MOST_REPOSITORIES or tags >= _MOST_TAGS:
-                            error = f"more than {_MOST_REPOSITORIES} repositories or {_MOST_TAGS} tags fit its plan"
-                            break
-            finally:
-                source.close()
+            with self._bringer.told(upstream, "its lists", "", source, trial=trial):
+                for remote in self._repositories(upstream, source):
+                    found = self._want(upstream, remote, source)
+                    repositories, tags, gone = repositories + 1, tags + found[0], gone + found[1]
+                    if repositories >= _MOST_REPOSITORIES or tags >= _MOST_TAGS:
+                        error = f"more than {_MOST_REPOSITORIES} repositories or {_MOST_TAGS} tags fit its plan"
+                        break
         except LadingError as failure:
             error = failure.what
             _log.warning("a plan was not carried out", extra={"upstream": upstream.name, "error": error[:300]})

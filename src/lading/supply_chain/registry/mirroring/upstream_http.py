@@ -66,7 +66,7 @@ class HttpUpstream(TheirRegistry):
         self._pace = pace
         self._quota: Quota | None = None
         self._stop = stop or threading.Event()
-        self._client.event_hooks = {"request": [lambda _request: before()], "response": [self._note_quota]}
+        self._client.event_hooks = {"request": [lambda _request: before()], "response": [self._watch]}
 
     def look(self, repository: str, tag: str, etag: str = "") -> Looked:
         headers = {"Accept": _ACCEPT} | ({"If-None-Match": etag} if etag else {})
@@ -105,7 +105,6 @@ class HttpUpstream(TheirRegistry):
     def _whole(self, repository: str, digest: Digest, first: Iterator[bytes]) -> Iterator[bytes]:
         """A blob from its first part on; a connection that is cut is opened again where it broke off."""
         at = mark = cuts = barren = 0
-        began = self._clock.monotonic()
         part: Iterator[bytes] | None = first
         while True:
             try:
@@ -113,10 +112,9 @@ class HttpUpstream(TheirRegistry):
                     for chunk in part or stack.enter_context(self._part(repository, digest, at)):
                         at += len(chunk)
                         self._pace.spend(len(chunk))
-                        self._check_going_on(at, began, digest)
                         yield chunk
                 return
-            except (Throttled, TooSlow):
+            except (Stopping, Throttled, TooSlow):
                 raise
             except (httpx.HTTPError, httpx.StreamError, RemoteFailed) as error:
                 barren = barren + 1 if at - mark < _BARREN else 0
@@ -142,13 +140,6 @@ class HttpUpstream(TheirRegistry):
                 return
             self._expect(answer, httpx.codes.OK)
             yield _without(answer.iter_bytes(), start)
-
-    def _check_going_on(self, at: int, began: float, digest: Digest) -> None:
-        if self._stop.is_set():
-            raise Stopping("This process is stopping.", remedy="The next one goes on.")
-        passed = self._clock.monotonic() - began
-        if passed > _PATIENCE and at < passed * _LEAST_SPEED:
-            raise TooSlow(f"{self._url} sends {digest} too slowly: {at} bytes in {passed:.0f} s.")
 
     # Lists
 
@@ -192,7 +183,8 @@ class HttpUpstream(TheirRegistry):
 
     # What it says about being asked
 
-    def _note_quota(self, answer: httpx.Response) -> None:
+    def _watch(self, answer: httpx.Response) -> None:
+        answer.stream = _Watched(answer.stream, self._url, self._clock, self._stop)
         found = quota_of(answer.headers)
         if found is not None:
             self._quota = found
@@ -214,3 +206,34 @@ def _without(chunks: Iterator[bytes], start: int) -> Iterator[bytes]:
             continue
         yield chunk[start:]
         start = 0
+
+
+class _Watched(httpx.SyncByteStream):
+    """The content of an answer, which must come at some speed; what we do with it meanwhile does not count."""
+
+    def __init__(
+        self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, url: str, clock: Clock, stop: threading.Event
+    ) -> None:
+        assert isinstance(stream, httpx.SyncByteStream)
+        self._stream = stream
+        self._url = url
+        self._clock = clock
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[bytes]:
+        waited, size, chunks = 0.0, 0, iter(self._stream)
+        while True:
+            began = self._clock.monotonic()
+            chunk = next(chunks, None)
+            waited += self._clock.monotonic() - began
+            if chunk is None:
+                return
+            size += len(chunk)
+            if self._stop.is_set():
+                raise Stopping("This process is stopping.", remedy="The next one goes on.")
+            if waited > _PATIENCE and size < waited * _LEAST_SPEED:
+                raise TooSlow(f"{self._url} answers too slowly: {size} bytes in {waited:.0f} s.")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()

@@ -86,6 +86,10 @@ class MemoryUpstream:
                 found.append(Digest.parse(name))
         return found
 
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        here = self._ask("has", repository, reference)
+        return here.tags.get(reference, reference) in here.manifests
+
     def look(self, repository: str, tag: str, etag: str = "") -> Looked:
         digest = self._ask("look", repository, tag).tags.get(tag)
         if digest is None:
@@ -104,9 +108,6 @@ class MemoryUpstream:
 
     def quota(self) -> Quota | None:
         return self.said
-
-    def close(self) -> None:
-        """There is nothing to give back."""
 
     def _ask(self, method: str, repository: str, what: str) -> _Repository:
         with self._lock:

@@ -44,7 +44,3 @@ class UpstreamRegistry(ReferringSource, Protocol):
     def quota(self) -> Quota | None:
         """What it last said about how often it may be asked."""
         ...
-
-    def close(self) -> None:
-        """Give back its connections."""
-        ...

@@ -306,6 +306,15 @@ def test_an_upstream_that_throttles_is_left_alone_until_it_said(mirror: Any) -> 
     assert (mirror.status.throttled, mirror.status.quota_left) == (1, 50)
 
 
+def test_a_rest_that_is_ended_by_hand_in_another_process_is_over_in_this_one(mirror: Any) -> None:
+    mirror.image("one", "1")
+    mirror.health.throttled("hub", "too many", mirror.clock.now() + timedelta(hours=1))
+    assert mirror.wish("1").outcome == "throttled"
+    mirror.upstreams.hurry("hub")
+    assert mirror.wish("1").outcome == "brought"
+    mirror.health.guard("hub")
+
+
 def test_an_upstream_with_nothing_left_of_its_quota_is_not_asked(mirror: Any) -> None:
     mirror.image("one", "1")
     mirror.remote.said = Quota(100, 0, 21_600)

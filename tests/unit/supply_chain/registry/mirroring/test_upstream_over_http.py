@@ -111,11 +111,19 @@ def test_a_blob_that_trickles_in_is_given_up(clock: ManualClock) -> None:
         read(upstream(answer, clock))
 
 
+def test_a_list_that_trickles_in_is_given_up(clock: ManualClock) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Cut(b'{"tags": [' + b" " * 10_000, clock, step=10))
+
+    with pytest.raises(TooSlow):
+        list(upstream(answer, clock).tags("a/b"))
+
+
 def test_a_process_that_ends_fetches_nothing_more(clock: ManualClock) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopping):
-        read(upstream(lambda _request: httpx.Response(200, content=BLOB), clock, stop=stop))
+        read(upstream(lambda _request: httpx.Response(200, stream=httpx.ByteStream(BLOB)), clock, stop=stop))
 
 
 @pytest.mark.parametrize(

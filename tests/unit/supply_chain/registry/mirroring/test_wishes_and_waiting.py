@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lading.supply_chain.registry.access import Visibility, Visitor
-from lading.supply_chain.registry.errors import ContentMismatch, Denied, ManifestUnknown, RemoteFailed
+from lading.supply_chain.registry.errors import Denied, ManifestUnknown, RemoteFailed
 from lading.supply_chain.registry.mirroring.awaiting import Asked, Stale
 from lading.supply_chain.registry.mirroring.errors import NotYet, Throttled
 from lading.supply_chain.registry.mirroring.wishes import Outcome, Rank, Wish
@@ -58,7 +58,8 @@ def test_wishes_are_bounded(mirror: Any) -> None:
 
 
 def test_what_is_not_mirrored_and_what_is_here_by_digest_is_not_waited_for(mirror: Any) -> None:
-    assert mirror.awaiting.ask("shop/web", "1") == Stale()
+    for repository, reference in (("shop/web", "1"), (REPOSITORY, "sha256:zz"), (REPOSITORY, "a b"), ("HUB/A", "1")):
+        assert mirror.awaiting.ask(repository, reference) == Stale()
     digest = mirror.image("one", "1")
     mirror.wish(str(digest))
     assert mirror.awaiting.ask(REPOSITORY, str(digest)) == Stale()
@@ -118,6 +119,9 @@ def test_with_an_upstream_that_cannot_be_asked_what_is_here_is_served_with_a_war
 
 def test_too_slow_is_served_with_a_warning_or_told_to_come_again(mirror: Any) -> None:
     missing = mirror.awaiting.ask(REPOSITORY, "1")
+    with pytest.raises(NotYet, match="nothing of this Lading brings it"):
+        mirror.awaiting.give_up(missing)
+    mirror.wishes.note(WISH)
     with pytest.raises(NotYet, match="is being brought from hub"):
         mirror.awaiting.give_up(missing)
     mirror.image("one", "1")
@@ -133,7 +137,7 @@ def test_too_slow_is_served_with_a_warning_or_told_to_come_again(mirror: Any) ->
     [
         (Outcome.UNKNOWN, ManifestUnknown),
         (Outcome.REFUSED, Denied),
-        (Outcome.MISMATCH, ContentMismatch),
+        (Outcome.MISMATCH, NotYet),
         (Outcome.FAILED, NotYet),
         (Outcome.THROTTLED, NotYet),
     ],
