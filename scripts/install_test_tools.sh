@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, OCI clients, mmdebstrap, PostgreSQL, Chromium, restic, nginx.
-# Installs what is missing from Debian packages; never starts a service, never touches an engine or database that is
-# already there.
+# What the tests need beyond Python: a container engine, OCI clients, another registry, mmdebstrap, PostgreSQL, Chromium,
+# restic, nginx. Installs what is missing from Debian packages; never starts a service, never touches an engine or
+# database that is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,7 @@ need openssl openssl
 [ -x /bin/busybox ] && file -b /bin/busybox 2>/dev/null | grep -q 'statically' || dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
 need skopeo skopeo
 need buildah buildah
+need docker-registry docker-registry
 need restic restic
 command -v nginx >/dev/null || need /usr/sbin/nginx nginx-light
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)

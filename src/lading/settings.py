@@ -164,6 +164,12 @@ class Settings:
         "", _platforms, "Platforms that decide how good an index is, such as linux/amd64,linux/arm64; empty: all."
     )
     upstream: str = _setting("", str, "Public registry to mirror missing base images from; empty: none.")
+    mirror_wait_seconds: float = _setting(
+        "30", _seconds, "How long a pull waits for an image that is brought from an upstream and judged."
+    )
+    mirror_stale_seconds: float = _setting(
+        "5", _seconds, "How long a pull waits for news of a tag that is here, before it is served as it is."
+    )
     poll_seconds: float = _setting("0.25", _seconds, "How often followers look for new facts.")
     sample_seconds: float = _setting("2", _seconds, "How often CPU, memory and network of containers are sampled.")
     sense_seconds: float = _setting("1", _seconds, "How often running containers are checked for drift.")

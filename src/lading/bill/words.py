@@ -13,6 +13,7 @@ from lading.facts.kinds import (
     holding,
     identity,
     lifecycle,
+    mirroring,
     observability,
     orchestration,
     policy,
@@ -85,6 +86,23 @@ def _posture(fact: runtime_security.PostureAssessed) -> str:
     return f"has more than it was allowed: {_list(fact.deviations)}" if fact.deviations else "has what it was allowed"
 
 
+def _synced(fact: mirroring.MirrorSynced) -> str:
+    if fact.error:
+        return f"could not be mirrored as planned: {fact.error}"
+    return f"was looked through: {fact.tags} tags in {fact.repositories} repositories, {fact.gone} are gone"
+
+
+def _mirrored(fact: mirroring.ImageMirrored) -> str:
+    return (
+        f"came from {fact.upstream} ({fact.remote}) to {fact.repository}, {fact.bytes / 1e6:.1f} MB "
+        f"and {fact.referrers} referrers"
+    )
+
+
+def _held_tag(fact: mirroring.UpstreamTagHeld) -> str:
+    return f"{fact.tag} is {_short(fact.digest)} at {fact.upstream}, here it stays {_short(fact.kept)}: {fact.why}"
+
+
 def _conflict(fact: replication.TagConflictResolved) -> str:
     kept = _short(fact.kept) or "its deletion"
     lost = _short(fact.lost) or "its deletion"
@@ -101,6 +119,17 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     replication.RegionDismissed: lambda _fact: "is not trusted any more",
     replication.ChangeRefused: lambda fact: f"said about {fact.change} {fact.name} what is not taken over: {fact.why}",
     replication.TagConflictResolved: _conflict,
+    mirroring.UpstreamAdded: lambda fact: f"{fact.url} is mirrored below {fact.prefix}/ for team {fact.team}",
+    mirroring.UpstreamChanged: lambda fact: f"is mirrored otherwise: {_list(fact.changed)}",
+    mirroring.UpstreamRemoved: lambda _fact: "is not mirrored any more",
+    mirroring.UpstreamFailed: lambda fact: f"is {fact.standing}: {fact.why}",
+    mirroring.UpstreamRecovered: lambda fact: f"answers again after {fact.seconds:.0f} s",
+    mirroring.UpstreamLied: lambda fact: f"lied about {fact.repository} {fact.reference}: {fact.why}",
+    mirroring.MirrorSynced: _synced,
+    mirroring.ImageMirrored: _mirrored,
+    mirroring.UpstreamTagGone: lambda fact: f"{fact.tag} is gone at {fact.upstream}; {_short(fact.digest)} stays here",
+    mirroring.UpstreamTagHeld: _held_tag,
+    mirroring.StaleServed: lambda fact: f"was served as {fact.repository} {fact.reference}, perhaps old: {fact.why}",
     system.ServerStarted: lambda fact: f"Lading {fact.version} started{'' if fact.clean else ' after an unclean end'}",
     system.ServerStopped: lambda fact: f"Lading stopped after {fact.seconds:.0f} s",
     system.ClockRegressed: lambda fact: f"the machine's clock went back by {fact.behind_us / 1e6:.0f} s",

@@ -174,7 +174,8 @@ class Bases:
         if mirrored is None:
             raise BaseUnknown(
                 f"The registry has no image {wanted}, and no public registry is set to mirror it from.",
-                remedy=f"Make it with `lading base debian:12 --tag {wanted}`, push it, or set LADING_UPSTREAM.",
+                remedy=f"Make it with `lading base debian:12 --tag {wanted}`, push it, set LADING_UPSTREAM, or name a "
+                "base below the prefix of an upstream (`lading registry mirror ls`).",
             )
         return mirrored, path
 

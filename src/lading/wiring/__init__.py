@@ -22,7 +22,7 @@ from lading.identity import Identity, Operation
 from lading.jobs import Jobs
 from lading.kernel.clock import SystemClock
 from lading.lifecycle.admit import Admission
-from lading.lifecycle.bases import Bases, Mirror, NoMirror
+from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
 from lading.lifecycle.expire import Expiry
 from lading.lifecycle.patch import Patches
@@ -67,12 +67,8 @@ from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
-from lading.supply_chain.registry.access import Visitor
-from lading.supply_chain.registry.client import RemoteRegistry
 from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.listing import Listings
-from lading.supply_chain.registry.local import RegistrySink
-from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import ImageStates
@@ -92,6 +88,7 @@ from lading.wiring.continuity import open_backups
 from lading.wiring.copies import Copies
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
+from lading.wiring.mirroring import Mirrors
 from lading.wiring.pulling import spool_directory
 from lading.wiring.replication import Replication
 from lading.wiring.tree import Tree
@@ -112,6 +109,8 @@ class Wiring:
 
     def close(self) -> None:
         """Give back what was opened."""
+        if "mirrors" in self.__dict__:
+            self.mirrors.close()
         if "database" in self.__dict__:
             self.database.close()
 
@@ -216,6 +215,10 @@ class Wiring:
     @cached_property
     def replication(self) -> Replication:
         return Replication(self)
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        return Mirrors(self)
 
     @cached_property
     def owners(self) -> RegistryOwners:
@@ -367,7 +370,7 @@ class Wiring:
             registry=self.registry,
             admission=self.admission,
             explainer=self.explainer,
-            mirror=self._mirror(),
+            mirror=self.mirrors.mirroring,
             pull=str(self.settings.pull_addr),
             version=self.version,
         )
@@ -462,12 +465,6 @@ class Wiring:
                 remedy="Install one (apt-get install docker.io), or name one with LADING_ENGINE; then restart Lading.",
             )
         return self.settings.engine
-
-    def _mirror(self) -> Mirror:
-        if not self.settings.upstream:
-            return NoMirror()
-        sink = RegistrySink(self.registry, Visitor("system:mirror", "library"))
-        return UpstreamMirror(RemoteRegistry(self.settings.upstream), sink)
 
     def _drain(self, container: str) -> None:
         self.collector.drain(container)

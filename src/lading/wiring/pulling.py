@@ -10,6 +10,8 @@ from lading.settings import Settings
 from lading.state import Database
 from lading.state.freshness import Freshness
 from lading.supply_chain.registry.content import Content
+from lading.supply_chain.registry.mirroring.awaiting import Awaiting
+from lading.supply_chain.registry.mirroring.channel import WishSender
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
@@ -32,6 +34,8 @@ class PullWiring:
         directory = settings.tree_directory
         self.tree = BeatReader(directory) if directory is not None else None
         self.notes = PullNotes(spool_directory(settings))
+        self.awaiting = Awaiting(database)
+        self.wishes = WishSender(channel_directory(settings))
 
 
 def freshness(database: Database) -> Freshness:
@@ -40,6 +44,11 @@ def freshness(database: Database) -> Freshness:
     made = Freshness(database, lambda tx: ledger.head(tx).seq)
     made.start()
     return made
+
+
+def channel_directory(settings: Settings) -> Path:
+    """Where the pull endpoint says what is wanted of upstreams."""
+    return settings.data / "run"
 
 
 def spool_directory(settings: Settings) -> Path:

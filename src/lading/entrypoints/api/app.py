@@ -18,6 +18,7 @@ from lading.entrypoints.api.routes import (
     jobs,
     knowledge,
     ledger,
+    mirrors,
     registry,
     replication,
     repositories,
@@ -47,7 +48,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, handling, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories, backups, registry, replication,
+        ledger, identities, repositories, backups, registry, replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

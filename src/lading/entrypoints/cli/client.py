@@ -107,6 +107,10 @@ class ApiClient:
         """PUT a JSON document."""
         return self._send("PUT", path, json=body)
 
+    def patch(self, path: str, body: Any) -> Any:
+        """Change a resource in part; returns its JSON."""
+        return self._send("PATCH", path, json=body)
+
     def delete(self, path: str, **query: Any) -> Any:
         """DELETE a resource."""
         return self._send("DELETE", path, params=query)

@@ -6,15 +6,16 @@ from typing import Final
 
 import typer
 
-from lading.entrypoints.cli import replications, space, trees
+from lading.entrypoints.cli import mirrors, replications, space, trees
 
-_PARTS: Final = (space, replications, trees)
+_PARTS: Final = (space, mirrors, replications, trees)
 
 
 def register(app: typer.Typer) -> None:
     """Add the group with the commands of every part."""
     group = typer.Typer(
-        help="The registry: garbage, retention, quotas, usage, other regions, static files.", no_args_is_help=True
+        help="The registry: garbage, retention, quotas, usage, upstreams, other regions, static files.",
+        no_args_is_help=True,
     )
     for part in _PARTS:
         part.add_to(group)

@@ -39,6 +39,7 @@ class Served(Response):
         path: the file that holds it, where it is a file.
         sent: called for each GET that is answered with the beginning of the content.
         remarks: what the client should know besides, for `Warning` headers.
+        warning: of content that may be old (RFC 7234, section 5.5); empty otherwise.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Served(Response):
         path: Path | None = None,
         sent: Callable[[], None] = lambda: None,
         remarks: Iterable[str] = (),
+        warning: str = "",
     ) -> None:
         self._open_at = open_at
         self._digest = str(digest)
@@ -68,6 +70,8 @@ class Served(Response):
             # What may be pulled today may be revoked tomorrow: no cache answers for the registry.
             "Cache-Control": "no-cache",
         }
+        if warning:
+            headers[WARNING] = warning
         self._common: _Headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in headers.items()]
         self._common += [(WARNING.lower().encode(), value.encode()) for value in warning_values(remarks)]
         self._whole: _Headers = [*self._common, (b"content-length", b"%d" % size)]

@@ -32,6 +32,7 @@ from lading.supply_chain.registry.errors import (
     TooLarge,
     TooSlow,
 )
+from lading.supply_chain.registry.mirroring.errors import NotYet
 
 _log: Final = logging.getLogger(__name__)
 VERSION_HEADER: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
@@ -146,6 +147,8 @@ def _shape(error: LadingError) -> tuple[str, int, dict[str, str]]:
     if isinstance(error, RangeInvalid):
         return code, 416, {"Range": f"0-{max(error.offset - 1, 0)}"}
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, NotYet):
+        return code, 429 if error.throttled else status, {"Retry-After": str(error.seconds)}
     if status == 503:
         return "TOOMANYREQUESTS", status, {"Retry-After": "5"}
     return code, status, {}

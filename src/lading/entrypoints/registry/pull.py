@@ -19,6 +19,7 @@ from lading.entrypoints.registry.lists import never_unknown, referrers_response,
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown
+from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.redirecting import Redirects
 from lading.supply_chain.registry.serving import Serving
 
@@ -36,11 +37,32 @@ class Notes(Protocol):
         """Count an answered pull of a manifest."""
         ...
 
+    def stale(self, digest: str, repository: str, reference: str, why: str) -> None:
+        """Note that something was served that may be old."""
+        ...
+
+
+class Upstreams(Protocol):
+    """What sees to it that images of other registries are here."""
+
+    async def ensure(self, repository: str, reference: str) -> Stale:
+        """Return when a manifest is here as it is at its upstream, or as it will be served; raises LadingError."""
+        ...
+
+
+class NoUpstreams:
+    """Nothing is mirrored."""
+
+    async def ensure(self, repository: str, reference: str) -> Stale:
+        del repository, reference
+        return Stale()
+
 
 def pull_app(
     serving: Serving,
     authenticator: Authenticator,
     notes: Notes,
+    upstreams: Upstreams | None = None,
     *,
     redirects: Redirects | None = None,
     tree: Tree | None = None,
@@ -48,10 +70,11 @@ def pull_app(
     """The ASGI application that serves `LADING_PULL_ADDR`.
 
     Args:
+        upstreams: what brings images of other registries; None when nothing is mirrored.
         redirects: where blobs can be had without us; None when we send all of them.
         tree: whether a static server on this host may answer from its tree; None when there is none.
     """
-    endpoint = _PullEndpoint(serving, authenticator, notes, redirects)
+    endpoint = _PullEndpoint(serving, authenticator, notes, upstreams or NoUpstreams(), redirects)
     grants = Grants(authenticator, serving.reading, tree)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
@@ -68,13 +91,19 @@ def pull_app(
 
 class _PullEndpoint:
     def __init__(
-        self, serving: Serving, authenticator: Authenticator, notes: Notes, redirects: Redirects | None
+        self,
+        serving: Serving,
+        authenticator: Authenticator,
+        notes: Notes,
+        upstreams: Upstreams,
+        redirects: Redirects | None,
     ) -> None:
         self._serving = serving
         self._reading = serving.reading
         self._authenticator = authenticator
         self._notes = notes
         self._redirects = redirects
+        self._upstreams = upstreams
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
@@ -92,11 +121,23 @@ class _PullEndpoint:
         if index := await run_in_threadpool(partial(self._reading.stand_in, name, reference, kept=False)):
             await self._check(self._serving.check_manifest, name, index.subject, visitor)
             return stand_in_response(index)
+        stale = await self._upstreams.ensure(name, reference)
         stored = await run_in_threadpool(self._reading.resolve, name, reference)
         remarks = await self._check(self._serving.check_manifest, name, stored.digest, visitor)
+        if stale.why:
+            await run_in_threadpool(self._notes.stale, str(stored.digest), name, reference, stale.why)
         opener, file = partial(self._reading.open_blob, stored.digest), self._reading.blob_file(stored.digest)
         counted = partial(self._notes.pulled, name, str(stored.digest))
-        return Served(opener, stored.digest, stored.media_type, stored.size, path=file, sent=counted, remarks=remarks)
+        return Served(
+            opener,
+            stored.digest,
+            stored.media_type,
+            stored.size,
+            path=file,
+            sent=counted,
+            remarks=(*remarks, *stale.remarks),
+            warning=stale.warning,
+        )
 
     async def blob(self, request: Request, visitor: Visitor) -> Response:
         name, digest = request.path_params["name"], Digest.parse(request.path_params["digest"])

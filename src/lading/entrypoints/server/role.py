@@ -61,11 +61,20 @@ def _push(settings: Settings) -> None:
 
 def _pull(settings: Settings) -> None:
     from lading.entrypoints.registry.hot import HotAnswers
+    from lading.entrypoints.registry.mirrored import MirroredPulls
     from lading.entrypoints.registry.pull import pull_app
     from lading.wiring.pulling import PullWiring
 
     parts = PullWiring(settings)
-    pulls = pull_app(parts.serving, parts.authenticator, parts.notes, redirects=parts.redirects, tree=parts.tree)
+    upstreams = MirroredPulls(
+        parts.awaiting,
+        parts.wishes.send,
+        patience=settings.mirror_wait_seconds,
+        patience_here=settings.mirror_stale_seconds,
+    )
+    pulls = pull_app(
+        parts.serving, parts.authenticator, parts.notes, upstreams, redirects=parts.redirects, tree=parts.tree
+    )
     app = HotAnswers(pulls, parts.freshness)
     try:
         asyncio.run(serve(app, settings.pull_addr, settings.tls))
@@ -89,12 +98,14 @@ def _worker(settings: Settings) -> None:
 
 def _intake(settings: Settings) -> None:
     from lading.entrypoints.worker.intake import Intake
+    from lading.entrypoints.worker.mirroring import MirrorEar
     from lading.entrypoints.worker.threads import Threads
     from lading.wiring import Wiring
 
     stop, wiring = _until_told(), Wiring(settings)
     threads = Threads(stop)
     threads.start("intake", Intake(wiring).run)
+    threads.start("mirror-ear", MirrorEar(wiring).run)
     if wiring.tree is not None:
         threads.start("tree", wiring.tree.keeper().run)
     stop.wait()

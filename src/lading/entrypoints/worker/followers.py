@@ -16,6 +16,7 @@ from lading.kernel.errors import Conflict, LadingError
 from lading.lifecycle.telling import Untold
 from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
+from lading.supply_chain.registry.mirroring.bringing import FROM_MIRROR
 from lading.supply_chain.registry.replication.registers import FROM_REGION
 from lading.wiring import Wiring
 
@@ -37,7 +38,8 @@ class ToAdmit:
 
     Judging reads layers and cannot happen in the follower's transaction. The images are noted in memory; after a kill
     the worker judges every image that is still in quarantine without a decision. What our own builder pushed is judged
-    by its ship, and what another region pushed by that region; it is looked at here only when that did not happen.
+    by its ship, what another region pushed by that region, and what came from an upstream before it is served; it is
+    looked at here only when that did not happen.
     """
 
     name = "admission"
@@ -55,7 +57,8 @@ class ToAdmit:
         for entry in entries:
             fact = entry.fact
             if isinstance(fact, ImagePushed) and is_image(fact):
-                judged_elsewhere = fact.principal.endswith("/builder") or fact.principal.startswith(FROM_REGION)
+                principal = fact.principal
+                judged_elsewhere = principal.endswith("/builder") or principal.startswith((FROM_REGION, FROM_MIRROR))
                 due = self._clock.monotonic() + (_SHIP_SECONDS if judged_elsewhere else 0)
                 self.pushed[fact.digest] = (fact.repository, due)
             elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":

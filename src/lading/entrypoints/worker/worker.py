@@ -10,6 +10,7 @@ from lading.entrypoints.worker.backups import BackupSchedule
 from lading.entrypoints.worker.followers import Followers
 from lading.entrypoints.worker.intake import Intake
 from lading.entrypoints.worker.jobs import JobRunner
+from lading.entrypoints.worker.mirroring import MirrorEar, MirrorRunner
 from lading.entrypoints.worker.threads import Threads
 from lading.facts.kinds.orchestration import EngineConnected
 from lading.kernel.errors import LadingError
@@ -40,6 +41,7 @@ class Worker:
         run = self._wiring.settings.data / "run"
         always = Threads(stop)
         always.start("intake", Intake(self._wiring).run)
+        always.start("mirror-ear", MirrorEar(self._wiring).run)
         if self._wiring.tree is not None and "pull" in self._wiring.settings.roles:
             always.start("tree", self._wiring.tree.keeper().run)
         (run / "worker.ready").touch()
@@ -54,6 +56,9 @@ class Worker:
         runner = JobRunner(self._wiring)
         threads.start("followers", Followers(self._wiring).run)
         threads.start("replication", lambda over: self._wiring.replication.replicator().run(over))
+        mirrors = MirrorRunner(self._wiring)
+        threads.start("mirror", mirrors.run)
+        threads.start("mirror-plans", mirrors.plan)
         threads.start("backups", BackupSchedule(self._wiring).run)
         threads.start("take-over", lambda _over: self._take_over(runner, threads))
         if self._wiring.settings.engine:

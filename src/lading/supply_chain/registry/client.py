@@ -7,6 +7,7 @@ checked by `copying`; here only sizes are bounded and errors translated.
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,15 +43,25 @@ class RemoteRegistry:
         url: `https://HOST[:PORT]`, or `http://` for a registry without TLS.
         user, secret: for Basic, and for the token service that the registry names.
         transport: how to reach it, where that is not the network.
+        verify: knows the certificate authority of the registry; True for those of the machine.
     """
 
     def __init__(
-        self, url: str, user: str = "", secret: str = "", *, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        user: str = "",
+        secret: str = "",
+        *,
+        transport: httpx.BaseTransport | None = None,
+        verify: ssl.SSLContext | bool = True,
+        timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
         self._url = url.rstrip("/")
         self._basic = httpx.BasicAuth(user, secret) if secret else None
         # A digest is of the bytes as they lie there: nothing may be compressed on its way.
-        self._client = httpx.Client(timeout=_TIMEOUT, transport=transport, headers={"Accept-Encoding": "identity"})
+        self._client = httpx.Client(
+            timeout=timeout, transport=transport, verify=verify, headers={"Accept-Encoding": "identity"}
+        )
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -125,7 +136,7 @@ class RemoteRegistry:
                 response.close()
                 self._meet(challenge, repository)
                 response = self._send(method, url, repository, headers or {}, content)
-            response = self._followed(response, method)
+            response = self._followed(response, method, (headers or {}).get("Range", ""))
             try:
                 yield response
             finally:
@@ -150,7 +161,7 @@ class RemoteRegistry:
             auth = self._basic
         return self._client.send(request, auth=auth, stream=True)
 
-    def _followed(self, response: httpx.Response, method: str) -> httpx.Response:
+    def _followed(self, response: httpx.Response, method: str, part: str) -> httpx.Response:
         """Where a blob really lies: registries redirect to object stores. Credentials don't go there."""
         for _ in range(5):
             if method not in ("GET", "HEAD") or not response.has_redirect_location:
@@ -159,7 +170,9 @@ class RemoteRegistry:
             response.close()
             if urlsplit(self._url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise RemoteFailed(f"The registry {self._url} redirects to a place without TLS.")
-            response = self._client.send(self._client.build_request(method, target), auth=None, stream=True)
+            headers = {"Range": part} if part else {}
+            request = self._client.build_request(method, target, headers=headers)
+            response = self._client.send(request, auth=None, stream=True)
         return response
 
     def _meet(self, challenge: str, repository: str) -> None:
@@ -175,8 +188,10 @@ class RemoteRegistry:
         if "service" in fields:
             query["service"] = fields["service"]
         answer = self._client.get(realm, params=query, auth=self._basic)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise self._denied()
+        if answer.status_code != httpx.codes.OK:
+            raise self._refused(answer)
         try:
             found = answer.json()
             token = found.get("token") or found["access_token"]

@@ -21,7 +21,14 @@ import msgspec
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.supply_chain.registry.access import Visitor
-from lading.supply_chain.registry.copying import FoundManifest, ImageSink, ImageSource, copy_image
+from lading.supply_chain.registry.copying import (
+    FoundManifest,
+    ImageSink,
+    ImageSource,
+    Wanted,
+    copy_image,
+    everything,
+)
 from lading.supply_chain.registry.errors import ManifestUnknown, RemoteFailed
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.manifest import INDEXES, MOST_BYTES
@@ -38,6 +45,10 @@ _COSIGN: Final = ("sig", "att", "sbom")
 
 class ReferringSource(ImageSource, Protocol):
     """A source that knows what refers to an image."""
+
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        """Whether there is such a tag or manifest, asked as cheaply as the source can be asked."""
+        ...
 
     def referrers(self, repository: str, digest: Digest) -> list[Digest]:
         """The manifests whose subject is `digest`; none where the source keeps no such list."""
@@ -64,14 +75,15 @@ def copy_everything(
     to: str,
     tag: str = "",
     platform: str = "",
+    wanted: Wanted = everything,
     say: Callable[[str], None] = lambda _text: None,
 ) -> CopyResult:
-    """Copy an image or index with everything that refers to it, or to an image that it lists.
+    """Copy an image or index with everything that refers to it, or to an image that it lists and that is wanted.
 
     Raises:
         as `copy_image`; what was copied before stays, so that the same copy goes on from there.
     """
-    copied = copy_image(source, repository, reference, sink, to=to, tag=tag, platform=platform)
+    copied = copy_image(source, repository, reference, sink, to=to, tag=tag, platform=platform, wanted=wanted)
     say(f"{copied.digest}: {copied.moved} of {copied.blobs} blobs, {copied.bytes / 1e6:.1f} MB")
     whole = [copied]
     waiting, seen = list(copied.manifests), set(copied.manifests)
@@ -94,14 +106,11 @@ def copy_everything(
     )
 
 
-def _cosign_tags(source: ImageSource, repository: str, subject: Digest) -> Iterator[str]:
+def _cosign_tags(source: ReferringSource, repository: str, subject: Digest) -> Iterator[str]:
     for kind in _COSIGN:
         tag = f"{subject.algorithm}-{subject.hex}.{kind}"
-        try:
-            source.manifest(repository, tag)
-        except ManifestUnknown:
-            continue
-        yield tag
+        if source.has_manifest(repository, tag):
+            yield tag
 
 
 class OurSource(LocalSource):
@@ -116,6 +125,13 @@ class OurSource(LocalSource):
         if self._serving is not None:
             self._serving.check_manifest(repository, self._reading.resolve(repository, reference).digest)
         return super().manifest(repository, reference)
+
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        try:
+            self.manifest(repository, reference)
+        except ManifestUnknown:
+            return False
+        return True
 
     def referrers(self, repository: str, digest: Digest) -> list[Digest]:
         found = self._reading.referrers(repository, digest, limit=_MOST_REFERRERS)["manifests"]
@@ -144,7 +160,7 @@ class TheirRegistry(PushedTo):
         path, found = f"/v2/{repository}/referrers/{digest}", list[Digest]()
         for _ in range(_MOST_PAGES):
             with self._answer("GET", path, repository) as answer:
-                if answer.status_code == httpx.codes.NOT_FOUND:
+                if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
                     return self._by_tag(repository, digest)
                 self._expect(answer, httpx.codes.OK)
                 found += _listed(_bounded(answer.iter_bytes(1 << 16)))

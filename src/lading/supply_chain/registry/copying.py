@@ -6,7 +6,7 @@ the manifests that name them, so the target never holds an incomplete image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -64,6 +64,14 @@ class Copied:
     manifests: set[Digest] = field(default_factory=set)
 
 
+Wanted = Callable[[Part], bool]
+
+
+def everything(_part: Part) -> bool:
+    """Every image of an index is wanted."""
+    return True
+
+
 def copy_image(
     source: ImageSource,
     repository: str,
@@ -73,6 +81,7 @@ def copy_image(
     to: str = "",
     tag: str = "",
     platform: str = "",
+    wanted: Wanted = everything,
 ) -> Copied:
     """Copy an image, or an index and all that it lists.
 
@@ -81,6 +90,7 @@ def copy_image(
         to: repository in the sink; the same when empty.
         tag: tag in the sink; the source's when empty; none when that is a digest.
         platform: of an index, copy only the image for this `os/architecture`; all of it when empty.
+        wanted: which images come along with an index; the sink must know that the others don't.
 
     Raises:
         ContentMismatch: the source serves something else than was asked for.
@@ -91,23 +101,30 @@ def copy_image(
         manifest, body = _fetch(source, repository, str(_member(manifest, platform).digest))
     copied = Copied(manifest.digest)
     target = to or repository
-    _copy_parts(source, repository, sink, target, manifest, copied, MOST_NESTING)
+    _copy_parts(source, repository, sink, target, manifest, copied, wanted, MOST_NESTING)
     name = tag or (str(manifest.digest) if ":" in reference else reference)
     sink.put_manifest(target, name, manifest.media_type, body)
     return copied
 
 
 def _copy_parts(
-    source: ImageSource, repository: str, sink: ImageSink, target: str, manifest: Manifest, copied: Copied, depth: int
+    source: ImageSource,
+    repository: str,
+    sink: ImageSink,
+    target: str,
+    manifest: Manifest,
+    copied: Copied,
+    wanted: Wanted,
+    depth: int,
 ) -> None:
     copied.manifests.add(manifest.digest)
     if depth == 0 or len(copied.manifests) > _MOST_MANIFESTS:
         raise ManifestInvalid(f"The index {copied.digest} is nested too deeply or lists too many images.")
     for part in manifest.parts:
         if part.role == "manifest" and part.media_type in IMAGES | INDEXES:
-            if part.digest not in copied.manifests:
+            if part.digest not in copied.manifests and wanted(part):
                 member, body = _fetch(source, repository, str(part.digest))
-                _copy_parts(source, repository, sink, target, member, copied, depth - 1)
+                _copy_parts(source, repository, sink, target, member, copied, wanted, depth - 1)
                 sink.put_manifest(target, str(member.digest), member.media_type, body)
         elif not part.foreign:
             _copy_blob(source, repository, sink, target, part, copied)
@@ -136,10 +153,11 @@ def _bounded(chunks: Iterator[bytes], part: Part) -> Iterator[bytes]:
 def _fetch(source: ImageSource, repository: str, reference: str) -> tuple[Manifest, bytes]:
     wanted = Digest.parse(reference) if ":" in reference else None
     found = source.manifest(repository, reference)
-    manifest = read_manifest(found.body, found.media_type, wanted.algorithm if wanted else "sha256")
-    if wanted is not None and manifest.digest != wanted:
-        raise ContentMismatch(f"The source serves {manifest.digest} for {repository}@{wanted}.")
-    return manifest, found.body
+    algorithm = wanted.algorithm if wanted else "sha256"
+    # Before it is read: what was changed on its way is that, and not merely malformed.
+    if wanted is not None and (served := Digest.of(found.body, algorithm)) != wanted:
+        raise ContentMismatch(f"The source serves {served} for {repository}@{wanted}.")
+    return read_manifest(found.body, found.media_type, algorithm), found.body
 
 
 def _member(index: Manifest, platform: str) -> Part:

@@ -25,6 +25,7 @@ from lading.supply_chain.registry.errors import (
 )
 from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_NESTING
 from lading.supply_chain.registry.members import Member, members_of
+from lading.supply_chain.registry.mirroring.upstream import all_upstreams, covering
 from lading.supply_chain.registry.referring import (
     MOST_REFERRERS,
     Page,
@@ -281,6 +282,9 @@ class Reading:
         check_name(repository)
         with self._database.read() as tx:
             found = sql.place(tx, repository)
+            if found is None and (mirrored := covering(all_upstreams(tx), repository)) and mirrored.on_pull:
+                # It is there as soon as somebody asks for it.
+                return Place(repository, mirrored.team, Visibility(mirrored.visibility), exists=True)
             if found is None:
                 return Place(repository, sql.namespace_owner(tx, repository))
         return Place(repository, found[0], Visibility(found[1]), exists=True)
@@ -329,7 +333,10 @@ def judged_chain(tx: Transaction, digest: str) -> list[str]:
         children = sql.part_rows(tx, chain[-1], "manifest")
         if not children:
             return chain
-        chain.append(next((row.digest for row in children if row.platform == _LAYER_PLATFORM), children[0].digest))
+        children = sorted(children, key=lambda row: row.platform != _LAYER_PLATFORM)
+        # An index that was mirrored for some platforms lists images that are not here.
+        here = (row.digest for row in children if sql.first_repository(tx, row.digest) is not None)
+        chain.append(next(here, children[0].digest))
     raise ManifestUnknown(f"The index {digest} is nested too deeply.", remedy="Push it flat.")
 
 

@@ -205,6 +205,7 @@ class Registry(Reading):
         named: str = "",
         tags: Sequence[str] = (),
         only_if: Callable[[str], bool] | None = None,
+        without: frozenset[Digest] = frozenset(),
     ) -> Pushed:
         """Accept a manifest under a tag or its digest.
 
@@ -212,6 +213,7 @@ class Registry(Reading):
             named: the tag of a signature that is put by its digest.
             tags: what a manifest that is put by its digest is to be tagged with as well.
             only_if: what must hold of the digest that `reference` names now; it is given an empty text for none.
+            without: images of an index that are left out on purpose; clients that ask for them get none.
 
         Raises:
             ManifestInvalid: malformed, or not what `reference` says.
@@ -228,7 +230,7 @@ class Registry(Reading):
             if not is_tag(tag):
                 raise ManifestInvalid(f"{tag[:140]!r} is neither a tag nor a digest.")
         with self._database.read() as tx:
-            _check_complete(tx, repository, manifest)
+            _check_complete(tx, repository, manifest, without)
         try:
             commit, pipeline = self._revision(manifest)
             served_with = self._served_with(manifest, tags[0] if tags else named)
@@ -240,7 +242,7 @@ class Registry(Reading):
         with self._database.write() as tx:
             # Once more: a blob may have been deleted since.
             writing.hold_parts(tx, repository, {str(manifest.digest), *(str(part.digest) for part in manifest.parts)})
-            _check_complete(tx, repository, manifest)
+            _check_complete(tx, repository, manifest, without)
             _check_generation(manifest.digest, writing.own_generation(tx, str(manifest.digest)), generation)
             team, who = self._claim(tx, repository, visitor), visitor.principal
             origin = Origin(team, who, commit, attribution.pipeline_of(who, pipeline))
@@ -436,12 +438,12 @@ def _stored_upload(repository: str, upload: str) -> str:
     return hashlib.sha256(f"{repository}\n{upload}".encode()).hexdigest()
 
 
-def _check_complete(tx: Transaction, repository: str, manifest: Manifest) -> None:
+def _check_complete(tx: Transaction, repository: str, manifest: Manifest, without: frozenset[Digest]) -> None:
     """Raises ManifestBlobUnknown or ManifestInvalid unless the repository has all parts in the sizes that are said."""
     sizes = reading.sizes(tx, repository, {str(part.digest) for part in manifest.parts})
     for part in manifest.parts:
         size = sizes.get(str(part.digest))
-        if size is None and not part.foreign:
+        if size is None and not part.foreign and not (part.role == "manifest" and part.digest in without):
             raise ManifestBlobUnknown(
                 f"The manifest names {part.role} {part.digest}, which was never pushed to {repository}.",
                 remedy="Push it first; a client that skips it believes wrongly that it is there.",

@@ -24,7 +24,10 @@ MOST_BYTES: Final = 16 << 20
 MOST_FILE_BYTES: Final = 1 << 20
 REFUSALS: Final = "refused-pulls"
 PULLS: Final = "answered-pulls"
+STALE: Final = "stale-pulls"
 PULLS_WAIT: Final = timedelta(seconds=2)
+STALE_WAIT: Final = timedelta(minutes=1)
+_MOST_STALE: Final = 1_000
 _MOST_TEXT: Final = 500
 _log: Final = logging.getLogger(__name__)
 
@@ -45,6 +48,15 @@ class PullCount(msgspec.Struct, frozen=True, kw_only=True):
     repository: str
     times: int
     last: str
+
+
+class StaleNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was served that may be old."""
+
+    digest: str
+    repository: str
+    reference: str
+    why: str
 
 
 class Spool:
@@ -106,6 +118,8 @@ class PullNotes:
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._refusals = Spool(directory, REFUSALS)
         self._pulls = Spool(directory, PULLS)
+        self._stale = Spool(directory, STALE)
+        self._stale_noted: dict[tuple[str, str], float] = {}
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str], int] = {}
@@ -115,6 +129,18 @@ class PullNotes:
         """Note a refused pull."""
         text = reason[:_MOST_TEXT]
         self._refusals.append(Refusal(digest=digest, repository=repository, principal=principal, reason=text))
+
+    def stale(self, digest: str, repository: str, reference: str, why: str) -> None:
+        """Note that something was served that may be old, once a minute for each reference."""
+        now = self._clock.monotonic()
+        with self._lock:
+            noted = self._stale_noted.get((repository, reference))
+            if noted is not None and now - noted < STALE_WAIT.total_seconds():
+                return
+            if len(self._stale_noted) >= _MOST_STALE:
+                self._stale_noted.clear()
+            self._stale_noted[repository, reference] = now
+        self._stale.append(StaleNote(digest=digest, repository=repository, reference=reference, why=why[:_MOST_TEXT]))
 
     def pulled(self, repository: str, digest: str) -> None:
         """Count an answered pull of a manifest."""
@@ -146,6 +172,7 @@ class PullNotes:
         self.flush()
         self._refusals.close()
         self._pulls.close()
+        self._stale.close()
 
 
 def pattern(name: str) -> str:

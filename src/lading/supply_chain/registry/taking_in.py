@@ -14,18 +14,20 @@ from typing import IO, Final
 
 import msgspec
 
-from lading.facts import Ledger
+from lading.facts import Fact, Ledger
+from lading.facts.kinds.mirroring import StaleServed
 from lading.facts.kinds.supply_chain import PullRefused
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.state import Database, Transaction
-from lading.supply_chain.registry.spool import PULLS, REFUSALS, PullCount, Refusal, pattern
+from lading.supply_chain.registry.spool import PULLS, REFUSALS, STALE, PullCount, Refusal, StaleNote, pattern
 from lading.supply_chain.registry.sql import writing as sql
 
 _BATCH: Final = 1 << 20
 _ACTOR: Final = "system:pull"
 _log: Final = logging.getLogger(__name__)
 _refusal: Final = msgspec.json.Decoder(Refusal)
+_stale: Final = msgspec.json.Decoder(StaleNote)
 _count: Final = msgspec.json.Decoder(PullCount)
 
 Keep = Callable[[Transaction, Sequence[bytes]], int]
@@ -37,13 +39,17 @@ def take_in(directory: Path, database: Database, ledger: Ledger) -> int:
     Files that nobody appends to any more are removed once all of their lines are kept.
     """
 
-    def refused(tx: Transaction, lines: Sequence[bytes]) -> int:
-        facts = [fact for line in lines if (fact := _fact(line)) is not None]
-        ledger.append(tx, facts, actor=_ACTOR)
-        return len(facts)
+    def stated(read: Callable[[bytes], Fact | None]) -> Keep:
+        def state(tx: Transaction, lines: Sequence[bytes]) -> int:
+            facts = [fact for line in lines if (fact := read(line)) is not None]
+            ledger.append(tx, facts, actor=_ACTOR)
+            return len(facts)
+
+        return state
 
     _take(directory, PULLS, database, ledger, _pulled)
-    return _take(directory, REFUSALS, database, ledger, refused)
+    _take(directory, STALE, database, ledger, stated(_stale_fact))
+    return _take(directory, REFUSALS, database, ledger, stated(_fact))
 
 
 def _take(directory: Path, name: str, database: Database, ledger: Ledger, keep: Keep) -> int:
@@ -106,6 +112,16 @@ def _fact(line: bytes) -> PullRefused | None:
         _log.warning("a spooled refusal is not readable", extra={"line": repr(line[:200])})
         return None
     return PullRefused(**msgspec.structs.asdict(refusal))
+
+
+def _stale_fact(line: bytes) -> StaleServed | None:
+    try:
+        note = _stale.decode(line)
+        Digest.parse(note.digest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, InvalidInput):
+        _log.warning("a spooled note is not readable", extra={"line": repr(line[:200])})
+        return None
+    return StaleServed(**msgspec.structs.asdict(note))
 
 
 def _is_abandoned(handle: IO[bytes]) -> bool:

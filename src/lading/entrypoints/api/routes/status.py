@@ -51,7 +51,7 @@ def status(parts: Parts, caller: Caller) -> dict[str, Any]:
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)
 def metrics(parts: Parts) -> str:
-    """Prometheus metrics of this Lading (text exposition format): counts, and the names of replication targets."""
+    """Prometheus metrics of this Lading (text exposition format): counts, names of targets and upstreams."""
     with parts.database.read() as tx:
         entries = parts.ledger.head(tx).seq
         kinds, _tools = everything(tx)
@@ -70,4 +70,5 @@ def metrics(parts: Parts) -> str:
         f"lading_incidents_open {len(parts.incidents.list(limit=10_000))}",
     ]
     tree = parts.tree.metrics() if parts.tree is not None else []
-    return "\n".join([*lines, *backup_metrics(parts), *parts.replication.standings.metrics(), *tree]) + "\n"
+    standings = (*parts.replication.standings.metrics(), *parts.mirrors.standings.metrics())
+    return "\n".join([*lines, *backup_metrics(parts), *standings, *tree]) + "\n"
