@@ -144,6 +144,12 @@ class Settings:
     anonymous_pull: bool = _setting(
         "false", _flag, "Let those without an account pull from repositories that are public."
     )
+    principal_calls: int = _setting(
+        "0", _count, "Most requests a minute of one principal at each registry endpoint; 0: no limit."
+    )
+    address_calls: int = _setting(
+        "0", _count, "Most requests a minute from one address at each registry endpoint; 0: no limit."
+    )
     index_platforms: tuple[str, ...] = _setting(
         "", _platforms, "Platforms that decide how good an index is, such as linux/amd64,linux/arm64; empty: all."
     )

@@ -5,8 +5,6 @@ Every change is a fact in the same transaction. A secret leaves this module exac
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +13,6 @@ from typing import Final
 
 from lading.facts import Fact, Ledger
 from lading.facts.kinds.identity import (
-    AccessRefused,
     PrincipalCreated,
     PrincipalDisabled,
     RoleGranted,
@@ -25,6 +22,7 @@ from lading.facts.kinds.identity import (
     TokenRevoked,
 )
 from lading.identity.authenticate import Authenticator
+from lading.identity.calls import Calls
 from lading.identity.errors import AccessDenied, InvalidName
 from lading.identity.passwords import Passwords
 from lading.identity.patterns import checked_pattern
@@ -50,9 +48,6 @@ FIRST_ADMIN: Final = "person:admin"
 _FROM_FILE: Final = "first-admin-file"
 _SHORT_LIVED: Final = ("session", "internal")
 _MOST_TOKEN_FILE: Final = 4096
-_TOLD_AGAIN_SECONDS: Final = 60.0
-_MOST_TOLD: Final = 1_000
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class Identity:
         self._passwords = passwords or Passwords()
         self._store = IdentityStore()
         self._authenticator = Authenticator(database, ledger, self._clock, self._passwords)
-        self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._calls = Calls(database, ledger, self._clock)
 
     # --- who asks
 
@@ -122,21 +117,20 @@ class Identity:
             f"{principal.id} may not {operation} in {whose}.", remedy=f"Ask an admin of {whose} for a role that may."
         )
 
-    def refused(self, principal: Principal, operation: str, target: str) -> None:
-        """State that access was refused; the same refusal again within a minute is not stated again."""
-        key, now = (principal.id, str(operation), target[:500]), self._clock.monotonic()
-        if self._database.read_only or now - self._told.get(key, -_TOLD_AGAIN_SECONDS) < _TOLD_AGAIN_SECONDS:
-            return
-        self._told[key] = now
-        while len(self._told) > _MOST_TOLD:
-            self._told.popitem(last=False)
-        try:
-            with self._database.write() as tx:
-                fact = AccessRefused(principal=key[0], operation=key[1], target=key[2])
-                self._ledger.append(tx, [fact], actor=principal.id)
-        except Unavailable as error:
-            # The refusal stands whether or not it could be written down.
-            _log.warning("a refusal could not be stated", extra={"principal": key[0], "error": error.what})
+    def refused(self, principal: Principal, operation: str, target: str, status: int = 403) -> None:
+        """State that access was refused, and where the call came from; `status` is what HTTP said.
+
+        The same refusal again within a minute is counted, and stated once more with the count.
+        """
+        self._calls.refused(principal.id, str(operation), target, status)
+
+    def used(self, principal: Principal, operation: str, target: str) -> None:
+        """State that a call changed something, and where it came from."""
+        self._calls.used(principal.id, principal.token_id, operation, target)
+
+    def flush(self) -> None:
+        """State what was counted; before a process ends."""
+        self._calls.flush()
 
     # --- teams, people, robots
 

@@ -76,8 +76,9 @@ from lading.supply_chain.registry.mirror import UpstreamMirror
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import ImageStates
+from lading.supply_chain.registry.tokens import AccessTokens
 from lading.supply_chain.registry.visibility import Visibilities
-from lading.wiring.access import IdentityAuthenticator
+from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.adapters import (
     DeclaredWorkloads,
     InventoryBillOfMaterials,
@@ -200,7 +201,11 @@ class Wiring:
 
     @cached_property
     def authenticator(self) -> IdentityAuthenticator:
-        return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull)
+        return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull, tokens=self.tokens)
+
+    @cached_property
+    def tokens(self) -> AccessTokens:
+        return open_tokens(self.settings, self.clock)
 
     @cached_property
     def collecting(self) -> Collecting:

@@ -9,12 +9,13 @@ from lading.identity import Identity
 from lading.settings import Settings
 from lading.state import Database
 from lading.state.freshness import Freshness
+from lading.supply_chain.registry.calls import CallNotes
 from lading.supply_chain.registry.content import Content
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
-from lading.wiring.access import IdentityAuthenticator
+from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.content import open_content
 
 
@@ -25,9 +26,13 @@ class PullWiring:
         database = Database(settings.database, read_only=True)
         content: Content = open_content(settings)
         self.serving = Serving(database, Reading(database, content), StateReader(database), settings.index_platforms)
-        self.authenticator = IdentityAuthenticator(Identity(database, Ledger()), anonymous=settings.anonymous_pull)
+        self.tokens = open_tokens(settings)
+        self.authenticator = IdentityAuthenticator(
+            Identity(database, Ledger()), anonymous=settings.anonymous_pull, tokens=self.tokens
+        )
         self.freshness = freshness(database)
         self.notes = PullNotes(spool_directory(settings))
+        self.calls = CallNotes(spool_directory(settings), "pull")
 
 
 def freshness(database: Database) -> Freshness:

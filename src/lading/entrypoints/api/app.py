@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from lading.entrypoints.api import errors
+from lading.entrypoints.api.audit import AuditedCalls
 from lading.entrypoints.api.routes import (
     backups,
     bills,
@@ -52,4 +53,5 @@ def api_app(wiring: Wiring) -> FastAPI:
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)
     mount_console(app, wiring)
+    app.add_middleware(AuditedCalls, parts=wiring)
     return app

@@ -13,12 +13,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
+from lading.entrypoints.registry.audit import Calls
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
+from lading.entrypoints.registry.token import token_routes
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown
 from lading.supply_chain.registry.serving import Serving
+from lading.supply_chain.registry.tokens import AccessTokens
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
@@ -35,11 +38,23 @@ class Notes(Protocol):
         ...
 
 
-def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> Starlette:
-    """The ASGI application that serves `LADING_PULL_ADDR`."""
+def pull_app(
+    serving: Serving,
+    authenticator: Authenticator,
+    notes: Notes,
+    tokens: AccessTokens | None = None,
+    calls: Calls | None = None,
+) -> Starlette:
+    """The ASGI application that serves `LADING_PULL_ADDR`.
+
+    Args:
+        tokens: what it issues; None to issue none.
+        calls: where refused calls are written down.
+    """
     endpoint = _PullEndpoint(serving, authenticator, notes)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
+        *token_routes(authenticator, serving.reading, tokens),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
@@ -47,7 +62,7 @@ def pull_app(serving: Serving, authenticator: Authenticator, notes: Notes) -> St
             "/v2/{name:path}/referrers/{digest}", never_unknown(endpoint.guarded(endpoint.referrers)), methods=["GET"]
         ),
     ]
-    return http.application(routes)
+    return http.application(routes, tokens.service if tokens else "", calls)
 
 
 class _PullEndpoint:
@@ -103,4 +118,5 @@ class _PullEndpoint:
             return await run_in_threadpool(check, name, digest)
         except Denied as denied:
             await run_in_threadpool(self._notes.refused, str(digest), name, visitor.principal, denied.what)
+            denied.stated = True
             raise

@@ -21,7 +21,9 @@ def viewer(request: Request, parts: Wiring) -> Principal:
     token = request.cookies.get(COOKIE, "")
     if not token:
         raise Unauthenticated("Log in first.")
-    return parts.identity.authenticate_token(token)
+    found = parts.identity.authenticate_token(token)
+    request.state.caller = found
+    return found
 
 
 def log_in(parts: Wiring, token: str, to: str) -> Response:

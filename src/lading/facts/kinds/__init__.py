@@ -36,6 +36,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     identity.TokenIssued,
     identity.TokenRevoked,
     identity.AccessRefused,
+    identity.AccessUsed,
     access.VisibilityChanged,
     policy.DecisionMade,
     policy.RulesLoaded,
