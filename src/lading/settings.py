@@ -144,6 +144,22 @@ class Settings:
     anonymous_pull: bool = _setting(
         "false", _flag, "Let those without an account pull from repositories that are public."
     )
+    oidc_issuer: str = _setting(
+        "", str, "Identity provider that people log in at (OpenID Connect issuer); empty: none."
+    )
+    oidc_client_id: str = _setting("", str, "What this Lading is called at the identity provider.")
+    oidc_client_secret_file: Path | None = _setting(
+        "", _optional_path, "File with the secret for that; empty: a public client."
+    )
+    oidc_scopes: str = _setting("openid profile", str, "What the identity provider is asked to tell, between spaces.")
+    oidc_name_claim: str = _setting(
+        "preferred_username", str, "Claim that people are named by; of an address what stands before the @."
+    )
+    oidc_groups_claim: str = _setting("groups", str, "Claim with the groups that somebody is in.")
+    oidc_roles: str = _setting(
+        "", str, "Roles by group: GROUP=TEAM:ROLE[:PATTERN], between semicolons; the group * is everybody."
+    )
+    oidc_days: int = _setting("7", _count, "Days that a login's roles, and tokens for the command line, last.")
     principal_calls: int = _setting(
         "0", _count, "Most requests a minute of one principal at each registry endpoint; 0: no limit."
     )

@@ -303,6 +303,58 @@ class Identity:
             self._ledger.append(tx, self._revoke(tx, self._store.tokens(tx, full)), actor=actor)
         self._authenticator.forget()
 
+    def admit_external(
+        self,
+        issuer: str,
+        subject: str,
+        name: str,
+        granted: Iterable[Grant],
+        *,
+        counting: timedelta,
+        purpose: str,
+        lasting: timedelta,
+    ) -> IssuedToken:
+        """A token for somebody who logged in at an identity provider; made a person here the first time.
+
+        Args:
+            name: what a new person is called.
+            granted: the roles that the provider's groups give now; they replace those from before, and those in teams
+                that are not there are left out.
+            counting: how long they count without another login.
+            lasting: how long the token is valid.
+
+        Raises:
+            AccessDenied: they have no role at all here, or were disabled.
+            Conflict: the name is somebody else's here.
+            InvalidName: the name cannot be one.
+        """
+        with self._database.write() as tx:
+            now = self._authenticator.now(tx)
+            person = self._store.external(tx, issuer, subject)
+            held = {grant for grant in granted if self._store.has_team(tx, grant.team)}
+            facts: list[Fact] = []
+            if person is None and held:
+                person = person_name(name)
+                facts += self._new_principal(tx, person, PrincipalKind.PERSON, None)
+                self._store.add_external(tx, issuer, subject, person, timestamp(now))
+            if person is not None:
+                facts += self._group_grants(tx, person, issuer, held, timestamp(now + counting))
+            row = next(iter(self._store.principals(tx, timestamp(now), [person or ""])), None)
+            issued = None
+            if row is not None and row.grants and not row.disabled:
+                issued, fact = self._issue(tx, row.name, new_token(), purpose, lasting, None)
+                facts.append(fact)
+            if facts:
+                self._ledger.append(tx, facts, actor=person or "system:lading")
+        self._authenticator.forget()
+        if issued is None:
+            who = Principal(person or "anonymous", PrincipalKind.PERSON)
+            self.refused(who, "log in", person or name)
+            raise AccessDenied(
+                f"{name[:64]} has no role here.", remedy="Ask an admin, or to be taken into a group that has one."
+            )
+        return issued
+
     def revoke_token(self, identity: str, *, actor: str) -> None:
         """Make a token worthless: at once here, within a second in other processes. Raises NotFound."""
         with self._database.write() as tx:
@@ -370,6 +422,12 @@ class Identity:
             raise NotFound(
                 f"There is no team {team[:100]}.", remedy=f"Create it with `lading team create {team[:64]}`."
             )
+
+    def _group_grants(self, tx: Transaction, person: str, origin: str, held: set[Grant], until: str) -> list[Fact]:
+        before = self._store.group_grants(tx, person, origin)
+        self._store.replace_group_grants(tx, person, origin, held, until)
+        given = [role_granted(person, grant) for grant in sorted(held - before, key=str)]
+        return [*given, *(role_withdrawn(person, grant) for grant in sorted(before - held, key=str))]
 
     def _new_principal(self, tx: Transaction, name: str, kind: PrincipalKind, password: str | None) -> list[Fact]:
         if self._store.principals(tx, self._now(tx), [name]):

@@ -39,11 +39,12 @@ class Doors:
     """Push and pull endpoint over one data directory, and the parts that whoever tests them changes things with."""
 
     def __init__(self, directory: Path, **said: str) -> None:
-        self.push, self.pull = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.push, self.pull, self.api = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.said = {
             "LADING_DATA": str(directory),
             "LADING_PUSH_ADDR": self.push,
             "LADING_PULL_ADDR": self.pull,
+            "LADING_API_ADDR": self.api,
             "LADING_ENGINE": "unix:///nonexistent/docker.sock",
         } | {f"LADING_{name.upper()}": value for name, value in said.items()}
         self.wiring = Wiring(settings_module.load(environ=self.said))
@@ -52,15 +53,17 @@ class Doors:
         self._log = directory / "doors.log"
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def open(self) -> None:
-        """Start both, and wait until they answer."""
-        for role in ("push", "pull"):
+    def open(self, *roles: str) -> None:
+        """Start both, or other roles, and wait until they answer."""
+        addresses = {"push": self.push, "pull": self.pull, "api": self.api}
+        opened = roles or ("push", "pull")
+        for role in opened:
             with self._log.open("ab") as log:
                 command = [sys.executable, "-m", "lading.entrypoints.server.role", role]
                 environment = {"PATH": os.environ["PATH"], "HOME": str(self._log.parent)} | self.said
                 self._processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         deadline = time.monotonic() + 60
-        for address in (self.push, self.pull):
+        for address in (addresses[role] for role in opened):
             while not self._answers(address):
                 assert all(one.poll() is None for one in self._processes), self.log
                 assert time.monotonic() < deadline, self.log

@@ -19,6 +19,7 @@ from lading.entrypoints.api.routes import (
     jobs,
     knowledge,
     ledger,
+    logins,
     registry,
     replication,
     repositories,
@@ -48,7 +49,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, handling, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories, backups, registry, replication,
+        ledger, identities, logins, repositories, backups, registry, replication,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lading.entrypoints.cli.client import ApiClient, keep_token
+from lading.entrypoints.cli.device_login import oidc_token
 from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, err, out, print_rows
 from lading.kernel.errors import InvalidInput
@@ -42,9 +43,15 @@ def register(app: typer.Typer) -> None:
 
 def login(
     token_file: Annotated[Path | None, typer.Option(help="File with the token; by default it is asked for.")] = None,
+    oidc: Annotated[bool, typer.Option("--oidc", help="Log in at the identity provider, in any browser.")] = False,
+    docker: Annotated[
+        bool, typer.Option("--show-token", help="Print the token as well, for `docker login --password-stdin`.")
+    ] = False,
 ) -> None:
     """Keep a token for this API, readable by you only."""
-    if token_file:
+    if oidc:
+        token = oidc_token()
+    elif token_file:
         token = token_file.read_text(encoding="utf-8").strip()
     elif sys.stdin.isatty():
         token = typer.prompt("Token", hide_input=True, err=True).strip()
@@ -56,6 +63,8 @@ def login(
     known = client.get("/api/v1/whoami")
     keep_token(client.api, token)
     err.print(f"Logged in to {client.api} as {known['principal']}.")
+    if docker:
+        out.print(token)
 
 
 def logout() -> None:

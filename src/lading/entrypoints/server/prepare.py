@@ -68,7 +68,7 @@ def prepare(settings: Settings, say: Say) -> Prepared:
 
 def _readable(wiring: Wiring) -> None:
     """Read what every decision needs, so that a mistake in it is found now and not by the first ship."""
-    _ = (wiring.pack, wiring.key)
+    _ = (wiring.pack, wiring.key, wiring.logins)
 
 
 def stopped(settings: Settings, seconds: float) -> None:
