@@ -124,6 +124,7 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     identity.TokenRevoked: lambda _fact: "a token was revoked",
     identity.AccessRefused: _refused,
     identity.AccessUsed: lambda fact: f"{fact.operation} {fact.target}{_from(fact)}",
+    access.TokenKeysRotated: lambda fact: f"tokens are signed with key {fact.key_id} from {fact.since[:19]} on",
     access.VisibilityChanged: lambda fact: f"{fact.repository} is {fact.visibility} now, not {fact.before}",
     policy.DecisionMade: _decided,
     policy.RulesLoaded: lambda fact: f"{fact.count} rules came into force from {fact.origin}",

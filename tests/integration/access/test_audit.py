@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from integration.access.conftest import ACTOR, Doors
 from lading.entrypoints.api.app import api_app
 from lading.facts.kinds.identity import AccessRefused, AccessUsed
-from lading.identity import Role
+from lading.identity import EVERY_TEAM, Role
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.taking_in import take_in
 from pushing import Pusher
@@ -130,6 +133,11 @@ def test_a_refused_change_is_a_fact(doors: Doors, record: Record) -> None:
     ]
 
 
+def key_of(token: str) -> str:
+    head = token.partition(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
+
+
 @pytest.fixture
 def api(doors: Doors) -> Iterator[Any]:
     app = api_app(doors.wiring)
@@ -157,6 +165,21 @@ def test_calls_of_the_api_are_facts_as_well(doors: Doors, record: Record, api: A
     )
     assert api("GET", "/api/v1/repositories", admin).status_code == 200
     assert record.used() == [("api", "robot:shop/boss", "POST", "/api/v1/repositories/shop/web/visibility")]
+    chief = identity.create_person("chief", actor=ACTOR)
+    identity.grant(chief, EVERY_TEAM, Role.ADMIN, actor=ACTOR)
+    token = identity.issue_token(chief, purpose="test", actor=ACTOR).text
+    assert api("POST", "/api/v1/token-keys", admin, json={"minutes": 0}).status_code == 403
+    before = doors.token(("boss", admin), "repository:shop/web:pull")
+    made = api("POST", "/api/v1/token-keys", token, json={"minutes": 0})
+    assert made.status_code == 201, made.text
+    record.new()
+    time.sleep(1.1)
+    for pull in (False, True):
+        with doors.client(pull=pull) as client:
+            for text in (before, doors.token(("boss", admin), "repository:shop/web:pull", pull=not pull)):
+                headers = {"Authorization": f"Bearer {text}"}
+                assert client.get("/v2/shop/web/tags/list", headers=headers).status_code == 200
+    assert key_of(text) == made.json()["key"] != key_of(before)
     for _ in range(3):
         assert api("GET", f"/api/v1/images/{image}", stranger).status_code == 404
     assert (

@@ -192,7 +192,7 @@ def test_other_groups_are_other_roles_and_none_is_none(site: Site) -> None:
         time.sleep(1.1)
 
 
-def test_the_command_line_logs_in_with_a_code_and_docker_takes_the_token(site: Site, tmp_path: Path) -> None:
+def test_the_command_line_logs_in_with_a_code_and_the_registry_takes_the_token(site: Site, tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),

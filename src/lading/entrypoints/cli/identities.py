@@ -35,9 +35,10 @@ def register(app: typer.Typer) -> None:
     person.command("grant")(grant)
     person.command("withdraw")(withdraw)
     app.add_typer(person, name="person")
-    token = typer.Typer(help="Tokens: list, revoke.", no_args_is_help=True)
+    token = typer.Typer(help="Tokens: list, revoke, sign with another key.", no_args_is_help=True)
     token.command("ls")(tokens)
     token.command("revoke")(revoke_token)
+    token.command("rotate-keys")(rotate_keys)
     app.add_typer(token, name="token")
 
 
@@ -157,3 +158,11 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Id of the token.")])
     """Make a token worthless at once."""
     ApiClient().delete(f"/api/v1/tokens/{token}")
     out.print("revoked")
+
+
+def rotate_keys(
+    after: Annotated[int, typer.Option(help="Minutes until it signs: time to copy the file to other hosts.")] = 0,
+) -> None:
+    """Sign the short-lived tokens of the registry with a new key."""
+    made = ApiClient().post("/api/v1/token-keys", {"minutes": after})
+    out.print(f"key {made['key']} signs from {made['since'][:19]} on")

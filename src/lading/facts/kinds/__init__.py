@@ -38,6 +38,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     identity.AccessRefused,
     identity.AccessUsed,
     access.VisibilityChanged,
+    access.TokenKeysRotated,
     policy.DecisionMade,
     policy.RulesLoaded,
     policy.ExceptionGranted,

@@ -15,6 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from joserfc import jwt
@@ -26,7 +27,7 @@ from lading.kernel.ids import new_id
 from lading.kernel.reference import is_repository_name
 from lading.supply_chain.registry.access import Access, Scopes, Visitor
 from lading.supply_chain.registry.errors import TokenRequestInvalid
-from lading.supply_chain.registry.token_keys import TokenKeys
+from lading.supply_chain.registry.token_keys import TokenKey, TokenKeys
 
 LIFETIME_SECONDS: Final = 300
 SKEW_SECONDS: Final = 10
@@ -72,6 +73,10 @@ class AccessTokens:
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
 
+    def ready(self) -> None:
+        """Make the keys if there are none yet; raises TokenKeysUnusable."""
+        self._keys.signing()
+
     def issue(self, visitor: Visitor, scopes: Scopes) -> Issued:
         """A token of five minutes for a visitor who proved who they are; `scopes` are what was granted.
 
@@ -97,6 +102,10 @@ class AccessTokens:
         if len(text) > MOST_TEXT:
             raise TokenRequestInvalid("A token for so much would be too long.", remedy="Ask for fewer repositories.")
         return Issued(text, now, now + LIFETIME_SECONDS)
+
+    def rotate(self, after: timedelta) -> TokenKey:
+        """Sign with a new key from then on; raises TokenKeysUnusable."""
+        return self._keys.rotate(after)
 
     def read(self, text: str) -> Claims | None:
         """What a token says; None unless we signed it, for this service, and its time is now."""

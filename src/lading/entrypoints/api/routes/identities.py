@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
+from lading.facts.kinds.access import TokenKeysRotated
 from lading.identity import Operation, Role
+from lading.kernel.clock import timestamp
 from lading.kernel.errors import InvalidInput
 
 router: Final = APIRouter(tags=["identity"])
@@ -42,6 +44,12 @@ class RoleBody(BaseModel):
     team: str = Field(max_length=64)
     role: str
     repositories: str = Field("", max_length=255, description="Pattern that narrows it, such as shop/*.")
+
+
+class RotationBody(BaseModel):
+    """How long to wait before anything is signed with the new key: time to copy it to other hosts."""
+
+    minutes: int = Field(0, ge=0, le=10_080)
 
 
 @router.get("/whoami")
@@ -125,6 +133,17 @@ def tokens(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
         }
         for row in parts.identity.tokens()
     ]
+
+
+@router.post("/token-keys", status_code=201)
+def rotate_token_keys(parts: Parts, caller: Caller, body: RotationBody) -> dict[str, Any]:
+    """Sign the tokens of the token flow with a new key; those that were signed before stay good for their minutes."""
+    require(parts, caller, Operation.ADMIN)
+    made = parts.tokens.rotate(timedelta(minutes=body.minutes))
+    since = timestamp(datetime.fromtimestamp(made.since, UTC))
+    with parts.database.write() as tx:
+        parts.ledger.append(tx, [TokenKeysRotated(key_id=made.id, since=since)], actor=caller.id)
+    return {"key": made.id, "since": since}
 
 
 @router.delete("/tokens/{token}")
