@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,6 +102,14 @@ def _platforms(text: str) -> tuple[str, ...]:
     return said
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks (`10.0.0.0/8`) between commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise InvalidInput(f"{text!r}: {error}.", remedy="Write addresses or networks between commas.") from error
+
+
 def _setting(default: str, read: Callable[[str], Any], meaning: str) -> Any:
     return field(metadata={"default": default, "read": read, "meaning": meaning})
 
@@ -143,6 +152,9 @@ class Settings:
     )
     anonymous_pull: bool = _setting(
         "false", _flag, "Let those without an account pull from repositories that are public."
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "", _networks, "Proxies before Lading whose X-Forwarded-For says where a call comes from; empty: none."
     )
     oidc_issuer: str = _setting(
         "", str, "Identity provider that people log in at (OpenID Connect issuer); empty: none."

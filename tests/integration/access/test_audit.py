@@ -201,6 +201,30 @@ def test_calls_of_the_api_are_facts_as_well(doors: Doors, record: Record, api: A
     assert (counted.target, counted.times) == ("shop/web", 3)
 
 
+def test_an_admin_sees_who_there_is_and_lets_nothing_prove_them_any_more(doors: Doors, api: Any) -> None:
+    identity = doors.wiring.identity
+    root = identity.create_person("root", actor=ACTOR)
+    identity.grant(root, EVERY_TEAM, Role.ADMIN, actor=ACTOR)
+    token = identity.issue_token(root, purpose="test", actor=ACTOR).text
+    leaving, boss = doors.robot("shop", "leaving"), doors.robot("mail", "chief", Role.ADMIN)[1]
+    listed = {row["principal"]: row for row in api("GET", "/api/v1/principals", token).json()}
+    assert listed["robot:shop/leaving"]["roles"] == [["shop", "developer", ""]]
+    assert all(
+        name.startswith("robot:mail/")
+        for name in (row["principal"] for row in api("GET", "/api/v1/principals", boss).json())
+    )
+    assert api("POST", "/api/v1/principals/robot:shop/leaving/disable", boss).status_code == 403
+    bearer = {"Authorization": f"Bearer {doors.token(leaving, 'repository:shop/web:pull')}"}
+    assert api("POST", "/api/v1/principals/robot:shop/leaving/disable", token).status_code == 200
+    basic = {"Authorization": "Basic " + base64.b64encode(":".join(leaving).encode()).decode()}
+    deadline = time.monotonic() + 10
+    with doors.client() as client:
+        for proof in (bearer, basic):
+            while client.get("/v2/shop/web/tags/list", headers=proof).status_code != 401:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+
 def test_who_asks_too_often_is_told_so_by_the_endpoint_itself(tmp_path: Any) -> None:
     doors = Doors(tmp_path, principal_calls="10", anonymous_pull="true")
     doors.wiring.identity.create_team("shop", actor=ACTOR)

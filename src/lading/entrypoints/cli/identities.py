@@ -27,11 +27,15 @@ def register(app: typer.Typer) -> None:
     team.command("ls")(teams)
     team.command("create")(create_team)
     app.add_typer(team, name="team")
-    robot = typer.Typer(help="Robot accounts: create, list.", no_args_is_help=True)
+    robot = typer.Typer(help="Robot accounts: create, list, disable.", no_args_is_help=True)
     robot.command("create")(create_robot)
+    robot.command("ls")(robots)
+    robot.command("disable")(disable)
     app.add_typer(robot, name="robot")
-    person = typer.Typer(help="People: create, grant a role.", no_args_is_help=True)
+    person = typer.Typer(help="People: create, list, disable, grant a role.", no_args_is_help=True)
     person.command("create")(create_person)
+    person.command("ls")(people)
+    person.command("disable")(disable)
     person.command("grant")(grant)
     person.command("withdraw")(withdraw)
     app.add_typer(person, name="person")
@@ -122,6 +126,38 @@ def create_person(person: Annotated[str, typer.Argument(help="Name of the person
     answer = ApiClient().post("/api/v1/people", {"name": person})
     err.print(f"The token of {person}, shown once:")
     out.print(answer["token"])
+
+
+def people(output: OutputOption = Output.TABLE) -> None:
+    """List people with their roles."""
+    _print_principals("person:", output)
+
+
+def robots(output: OutputOption = Output.TABLE) -> None:
+    """List robots with their roles."""
+    _print_principals("robot:", output)
+
+
+def disable(principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")]) -> None:
+    """Let nothing prove somebody any more, and revoke their tokens."""
+    ApiClient().post(f"/api/v1/principals/{principal}/disable")
+    out.print(f"{principal} is disabled")
+
+
+def _print_principals(kind: str, output: Output) -> None:
+    rows = [
+        {
+            "principal": row["principal"],
+            "roles": ", ".join(
+                f"{role} of {team}{f' for {name}' if name else ''}" for team, role, name in row["roles"]
+            ),
+            "state": "disabled" if row["disabled"] else "",
+            "created": row["created"],
+        }
+        for row in ApiClient().get("/api/v1/principals")
+        if row["principal"].startswith(kind)
+    ]
+    print_rows(rows, ("principal", "roles", "state", "created"), output, "There is nobody that you may see.")
 
 
 def grant(

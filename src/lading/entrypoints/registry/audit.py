@@ -62,9 +62,10 @@ def note_refusal(calls: Calls, request: Request, status: int, *, stated: bool = 
 
 
 def note_change(calls: Calls, request: Request, visitor: Visitor, access: Access, response: Response) -> None:
-    """Write down that a push or a deletion did what it was asked to."""
+    """Write down that a push or a deletion did what it was asked to. What another region brings is named by its signed
+    changes."""
     finished = _ACCEPTED if access is Access.DELETE else _CREATED
-    if access is Access.PULL or response.status_code != finished:
+    if access is Access.PULL or response.status_code != finished or visitor.principal.startswith("region:"):
         return
     name, found = request.path_params["name"], request.path_params
     if "reference" in found:

@@ -56,6 +56,13 @@ def _limited(app: Any, settings: Settings, calls: Any) -> Any:
     return Limits(app, settings.principal_calls, settings.address_calls, calls)
 
 
+def _behind(app: Any, settings: Settings) -> Any:
+    """An application that knows which proxies stand before it; itself where none does."""
+    from lading.entrypoints.server.proxies import BehindProxies
+
+    return BehindProxies(app, settings.trusted_proxies) if settings.trusted_proxies else app
+
+
 def _push(settings: Settings) -> None:
     from lading.entrypoints.registry.hot import HotAnswers
     from lading.entrypoints.registry.push import push_app
@@ -68,7 +75,8 @@ def _push(settings: Settings) -> None:
     calls = CallNotes(wiring.spool, "push")
     app = HotAnswers(push_app(wiring.registry, wiring.authenticator, wiring.tokens, calls), fresh)
     try:
-        asyncio.run(serve(_limited(app, settings, calls), settings.push_addr, settings.tls))
+        app = _behind(_limited(app, settings, calls), settings)
+        asyncio.run(serve(app, settings.push_addr, settings.tls))
     finally:
         calls.close()
 
@@ -82,7 +90,7 @@ def _pull(settings: Settings) -> None:
     app = pull_app(parts.serving, parts.authenticator, parts.notes, parts.tokens, parts.calls)
     app = _limited(HotAnswers(app, parts.freshness), settings, parts.calls)
     try:
-        asyncio.run(serve(app, settings.pull_addr, settings.tls))
+        asyncio.run(serve(_behind(app, settings), settings.pull_addr, settings.tls))
     finally:
         parts.calls.close()
         parts.notes.close()
@@ -94,7 +102,7 @@ def _api(settings: Settings) -> None:
 
     wiring = Wiring(settings)
     try:
-        asyncio.run(serve(api_app(wiring), settings.api_addr))
+        asyncio.run(serve(_behind(api_app(wiring), settings), settings.api_addr))
     finally:
         wiring.identity.flush()
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.facts.kinds.access import TokenKeysRotated
-from lading.identity import Operation, Role
+from lading.identity import EVERY_TEAM, Operation, Role
 from lading.kernel.clock import timestamp
 from lading.kernel.errors import InvalidInput
 
@@ -97,6 +97,30 @@ def create_person(parts: Parts, caller: Caller, body: PersonBody) -> dict[str, A
     person = parts.identity.create_person(body.name, actor=caller.id)
     issued = parts.identity.issue_token(person, purpose="command line", actor=caller.id)
     return {"principal": person, "token": issued.text}
+
+
+@router.get("/principals")
+def principals(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
+    """People and robots with a role in a team that the caller is admin of; all of them for an admin of every team."""
+    every = parts.identity.may(caller, Operation.ADMIN, EVERY_TEAM)
+    return [
+        {
+            "principal": row.name,
+            "roles": sorted([grant.team, str(grant.role), grant.repositories] for grant in row.grants),
+            "created": row.created_at,
+            "disabled": row.disabled,
+        }
+        for row in parts.identity.principals()
+        if every or any(parts.identity.may(caller, Operation.ADMIN, grant.team) for grant in row.grants)
+    ]
+
+
+@router.post("/principals/{principal:path}/disable")
+def disable(parts: Parts, caller: Caller, principal: str) -> dict[str, Any]:
+    """Let nothing prove somebody any more; their tokens are revoked."""
+    require(parts, caller, Operation.ADMIN, target=principal)
+    parts.identity.disable(principal, actor=caller.id)
+    return {"disabled": principal}
 
 
 @router.post("/roles", status_code=201)
