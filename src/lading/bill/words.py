@@ -117,6 +117,7 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     system.ToolSeen: lambda fact: f"{fact.name} {fact.version} took part as {fact.role}",
     identity.TeamCreated: lambda fact: f"team {fact.team} was created",
     identity.PrincipalCreated: lambda fact: f"{fact.principal} was created",
+    identity.PrincipalLinked: lambda fact: f"{fact.principal} logs in at {fact.issuer} as {fact.external}",
     identity.PrincipalDisabled: lambda fact: f"{fact.principal} was disabled",
     identity.RoleGranted: lambda fact: f"{fact.principal} became {fact.role} of {fact.team}{_narrowed(fact)}",
     identity.RoleWithdrawn: lambda fact: f"{fact.principal} is no longer {fact.role} of {fact.team}{_narrowed(fact)}",

@@ -15,6 +15,7 @@ from lading.facts import Fact, Ledger
 from lading.facts.kinds.identity import (
     PrincipalCreated,
     PrincipalDisabled,
+    PrincipalLinked,
     RoleGranted,
     RoleWithdrawn,
     TeamCreated,
@@ -171,6 +172,16 @@ class Identity:
             issued, fact = self._issue(tx, full, new_token(), purpose, lasting, None)
             self._ledger.append(tx, [*facts, fact], actor=actor)
         return issued
+
+    def link(self, principal: str, issuer: str, subject: str, *, actor: str) -> None:
+        """Let a subject of an identity provider log in as somebody who is here. Raises NotFound, and Conflict for one
+        that is somebody already."""
+        with self._database.write() as tx:
+            if self._existing(tx, principal).kind is not PrincipalKind.PERSON:
+                raise Conflict(f"{principal} is no person.", remedy="Link a person:NAME.")
+            if (known := self._store.external(tx, issuer, subject)) is not None:
+                raise Conflict(f"{subject[:100]} of {issuer} is {known} here.")
+            self._ledger.append(tx, [self._linked(tx, principal, issuer, subject)], actor=actor)
 
     def set_password(self, name: str, password: str, *, actor: str) -> None:
         """Replace a person's password and end their sessions; raises NotFound and InvalidName."""
@@ -335,8 +346,13 @@ class Identity:
             facts: list[Fact] = []
             if person is None and held:
                 person = person_name(name)
+                if self._store.principals(tx, timestamp(now), [person]):
+                    raise Conflict(
+                        f"There is a {person} here already, who is not known to log in there.",
+                        remedy=f"If it is the same, an admin runs: lading person link {person} {subject[:100]}",
+                    )
                 facts += self._new_principal(tx, person, PrincipalKind.PERSON, None)
-                self._store.add_external(tx, issuer, subject, person, timestamp(now))
+                facts.append(self._linked(tx, person, issuer, subject))
             if person is not None:
                 facts += self._group_grants(tx, person, issuer, held, timestamp(now + counting))
             row = next(iter(self._store.principals(tx, timestamp(now), [person or ""])), None)
@@ -428,6 +444,10 @@ class Identity:
         self._store.replace_group_grants(tx, person, origin, held, until)
         given = [role_granted(person, grant) for grant in sorted(held - before, key=str)]
         return [*given, *(role_withdrawn(person, grant) for grant in sorted(before - held, key=str))]
+
+    def _linked(self, tx: Transaction, person: str, issuer: str, subject: str) -> Fact:
+        self._store.add_external(tx, issuer, subject, person, self._now(tx))
+        return PrincipalLinked(principal=person, issuer=issuer, external=subject)
 
     def _new_principal(self, tx: Transaction, name: str, kind: PrincipalKind, password: str | None) -> list[Fact]:
         if self._store.principals(tx, self._now(tx), [name]):

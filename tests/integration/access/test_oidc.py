@@ -18,7 +18,7 @@ import pytest
 from integration.access.conftest import ACTOR, Doors, free_port
 from integration.access.oidc_process import SECRET, Browser, IdentityProvider
 from lading.facts.kinds.identity import AccessRefused, AccessUsed, PrincipalCreated, RoleGranted, RoleWithdrawn
-from lading.identity import Operation
+from lading.identity import Operation, Role
 from lading.supply_chain.registry.access import Access
 
 PEOPLE: dict[str, dict[str, object]] = {
@@ -116,8 +116,22 @@ def test_who_has_no_role_here_is_not_let_in_and_does_not_come_to_be(site: Site) 
 
 def test_a_name_that_is_somebody_elses_here_is_not_taken_over(site: Site) -> None:
     with site.visitor() as client:
-        refused(client.get(site.answer(client, "4")), 409, "There is a person:local already")
+        refused(client.get(site.answer(client, "4")), 409, "There is a person:local here already")
         refused(client.get(site.answer(client, "5")), 401, "preferred_username")
+        root = site.identity.create_person("root", actor=ACTOR)
+        site.identity.grant(root, "*", Role.ADMIN, actor=ACTOR)
+        admin = {"Authorization": f"Bearer {site.identity.issue_token(root, purpose='test', actor=ACTOR).text}"}
+        link = "/api/v1/people/person:local/link"
+        assert client.post(link, json={"subject": "4"}).status_code == 401
+        assert client.post(link, json={"subject": "4"}, headers=admin).status_code == 200
+        assert client.post(link, json={"subject": "4"}, headers=admin).status_code == 409
+        assert client.get(site.answer(client, "4")).status_code == 200
+        assert (
+            client.get(
+                "/api/v1/whoami", headers={"Authorization": f"Bearer {client.cookies['lading_session']}"}
+            ).json()["principal"]
+            == "person:local"
+        )
 
 
 def test_an_answer_to_another_login_is_refused(site: Site) -> None:

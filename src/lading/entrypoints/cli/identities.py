@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     person.command("create")(create_person)
     person.command("ls")(people)
     person.command("disable")(disable)
+    person.command("link")(link)
     person.command("grant")(grant)
     person.command("withdraw")(withdraw)
     app.add_typer(person, name="person")
@@ -126,6 +127,15 @@ def create_person(person: Annotated[str, typer.Argument(help="Name of the person
     answer = ApiClient().post("/api/v1/people", {"name": person})
     err.print(f"The token of {person}, shown once:")
     out.print(answer["token"])
+
+
+def link(
+    person: Annotated[str, typer.Argument(help="person:NAME.")],
+    subject: Annotated[str, typer.Argument(help="Their subject (sub) at the identity provider.")],
+) -> None:
+    """Let somebody log in at the identity provider as a person who is here already."""
+    ApiClient().post(f"/api/v1/people/{person}/link", {"subject": subject})
+    out.print(f"{person} logs in as {subject}")
 
 
 def people(output: OutputOption = Output.TABLE) -> None:

@@ -30,6 +30,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     system.ToolSeen,
     identity.TeamCreated,
     identity.PrincipalCreated,
+    identity.PrincipalLinked,
     identity.PrincipalDisabled,
     identity.RoleGranted,
     identity.RoleWithdrawn,

@@ -28,6 +28,13 @@ class PrincipalCreated(_AboutPrincipal, frozen=True, kw_only=True, tag="principa
     kind_of: str
 
 
+class PrincipalLinked(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.linked"):
+    """A subject of an identity provider is this person from now on."""
+
+    issuer: str
+    external: str
+
+
 class PrincipalDisabled(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.disabled"):
     """Nothing proves this principal any more; all its tokens were revoked."""
 

@@ -12,7 +12,7 @@ from lading.entrypoints.api.access import Caller, Parts, require
 from lading.facts.kinds.access import TokenKeysRotated
 from lading.identity import EVERY_TEAM, Operation, Role
 from lading.kernel.clock import timestamp
-from lading.kernel.errors import InvalidInput
+from lading.kernel.errors import InvalidInput, NotFound
 
 router: Final = APIRouter(tags=["identity"])
 
@@ -35,6 +35,12 @@ class PersonBody(BaseModel):
     """A new person."""
 
     name: str = Field(max_length=64)
+
+
+class LinkBody(BaseModel):
+    """Who a person is at the identity provider."""
+
+    subject: str = Field(min_length=1, max_length=255)
 
 
 class RoleBody(BaseModel):
@@ -121,6 +127,17 @@ def disable(parts: Parts, caller: Caller, principal: str) -> dict[str, Any]:
     require(parts, caller, Operation.ADMIN, target=principal)
     parts.identity.disable(principal, actor=caller.id)
     return {"disabled": principal}
+
+
+@router.post("/people/{name}/link")
+def link(parts: Parts, caller: Caller, name: str, body: LinkBody) -> dict[str, Any]:
+    """Let a subject of the identity provider log in as a person who is here already."""
+    require(parts, caller, Operation.ADMIN)
+    issuer = parts.settings.oidc_issuer
+    if not issuer:
+        raise NotFound("This Lading has no identity provider.", remedy="Set LADING_OIDC_ISSUER.")
+    parts.identity.link(f"person:{name.removeprefix('person:')}", issuer, body.subject, actor=caller.id)
+    return {"principal": name, "issuer": issuer, "subject": body.subject}
 
 
 @router.post("/roles", status_code=201)
