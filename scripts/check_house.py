@@ -22,6 +22,8 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "cel_expr_python": ("policy/",),
     "cel": ("policy/",),
     "argon2": ("identity/",),
+    "authlib": ("identity/oidc/",),
+    "joserfc": ("identity/oidc/", "registry/token"),
     "fastapi": ("entrypoints/",),
     "starlette": ("entrypoints/",),
     "granian": ("entrypoints/",),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a container engine, OCI clients, another registry, mmdebstrap, PostgreSQL, Chromium,
-# restic, nginx. Installs what is missing from Debian packages; never starts a service, never touches an engine or
-# database that is already there.
+# What the tests need beyond Python: a container engine, OCI clients, another registry, an identity provider, mmdebstrap,
+# PostgreSQL, Chromium, restic, nginx. Installs what is missing from Debian packages (some with Go or npm below .tools);
+# never starts a service, never touches an engine or database that is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,16 @@ if command -v go >/dev/null && ! cmp -s tests/oci_programs/go.sum "$oci_tools/go
     say "they could not be built; the tests that need them say so and are skipped"
   fi
   rm -f /tmp/lading-go.$$
+fi
+
+# An OpenID Connect provider, with the npm that the development packages bring along.
+provider=tests/oidc_provider
+if ! cmp -s "$provider/package-lock.json" .tools/oidc_provider/package-lock.json; then
+  say "installing an OpenID Connect provider with npm"
+  mkdir -p .tools/oidc_provider && cp "$provider/package.json" .tools/oidc_provider/
+  cp "$provider/package-lock.json" .tools/oidc_provider/
+  (cd .tools/oidc_provider && PATH="$OLDPWD/.venv/bin:$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) \
+    || { rm -f .tools/oidc_provider/package-lock.json; say "npm could not install it; the tests that need it say so"; }
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0

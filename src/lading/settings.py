@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,6 +102,14 @@ def _platforms(text: str) -> tuple[str, ...]:
     return said
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks (`10.0.0.0/8`) between commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise InvalidInput(f"{text!r}: {error}.", remedy="Write addresses or networks between commas.") from error
+
+
 def _setting(default: str, read: Callable[[str], Any], meaning: str) -> Any:
     return field(metadata={"default": default, "read": read, "meaning": meaning})
 
@@ -159,6 +168,31 @@ class Settings:
     )
     anonymous_pull: bool = _setting(
         "false", _flag, "Let those without an account pull from repositories that are public."
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "", _networks, "Proxies before Lading whose X-Forwarded-For says where a call comes from; empty: none."
+    )
+    oidc_issuer: str = _setting(
+        "", str, "Identity provider that people log in at (OpenID Connect issuer); empty: none."
+    )
+    oidc_client_id: str = _setting("", str, "What this Lading is called at the identity provider.")
+    oidc_client_secret_file: Path | None = _setting(
+        "", _optional_path, "File with the secret for that; empty: a public client."
+    )
+    oidc_scopes: str = _setting("openid profile", str, "What the identity provider is asked to tell, between spaces.")
+    oidc_name_claim: str = _setting(
+        "preferred_username", str, "Claim that people are named by; of an address what stands before the @."
+    )
+    oidc_groups_claim: str = _setting("groups", str, "Claim with the groups that somebody is in.")
+    oidc_roles: str = _setting(
+        "", str, "Roles by group: GROUP=TEAM:ROLE[:PATTERN], between semicolons; the group * is everybody."
+    )
+    oidc_days: int = _setting("7", _count, "Days that a login's roles, and tokens for the command line, last.")
+    principal_calls: int = _setting(
+        "0", _count, "Most requests a minute of one principal at each registry endpoint; 0: no limit."
+    )
+    address_calls: int = _setting(
+        "0", _count, "Most requests a minute from one address at each registry endpoint; 0: no limit."
     )
     index_platforms: tuple[str, ...] = _setting(
         "", _platforms, "Platforms that decide how good an index is, such as linux/amd64,linux/arm64; empty: all."

@@ -43,6 +43,15 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
+def _refused(fact: identity.AccessRefused) -> str:
+    often = f", {fact.times} times" if fact.times > 1 else ""
+    return f"{fact.principal} was refused to {fact.operation} {fact.target}{_from(fact)}{often}"
+
+
+def _from(fact: identity.AccessRefused | identity.AccessUsed) -> str:
+    return f" from {fact.address}" if fact.address else ""
+
+
 def _narrowed(fact: identity.RoleGranted | identity.RoleWithdrawn) -> str:
     return f" for {fact.repositories}" if fact.repositories else ""
 
@@ -137,12 +146,15 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     system.ToolSeen: lambda fact: f"{fact.name} {fact.version} took part as {fact.role}",
     identity.TeamCreated: lambda fact: f"team {fact.team} was created",
     identity.PrincipalCreated: lambda fact: f"{fact.principal} was created",
+    identity.PrincipalLinked: lambda fact: f"{fact.principal} logs in at {fact.issuer} as {fact.external}",
     identity.PrincipalDisabled: lambda fact: f"{fact.principal} was disabled",
     identity.RoleGranted: lambda fact: f"{fact.principal} became {fact.role} of {fact.team}{_narrowed(fact)}",
     identity.RoleWithdrawn: lambda fact: f"{fact.principal} is no longer {fact.role} of {fact.team}{_narrowed(fact)}",
     identity.TokenIssued: lambda fact: f"a token for {fact.purpose or 'use'} was issued",
     identity.TokenRevoked: lambda _fact: "a token was revoked",
-    identity.AccessRefused: lambda fact: f"{fact.principal} was refused to {fact.operation} {fact.target}",
+    identity.AccessRefused: _refused,
+    identity.AccessUsed: lambda fact: f"{fact.operation} {fact.target}{_from(fact)}",
+    access.TokenKeysRotated: lambda fact: f"tokens are signed with key {fact.key_id} from {fact.since[:19]} on",
     access.VisibilityChanged: lambda fact: f"{fact.repository} is {fact.visibility} now, not {fact.before}",
     policy.DecisionMade: _decided,
     policy.RulesLoaded: lambda fact: f"{fact.count} rules came into force from {fact.origin}",

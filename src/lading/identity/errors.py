@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.kernel.errors import Forbidden, InvalidInput, LadingError, Unauthenticated
+from lading.kernel.errors import Forbidden, InvalidInput, LadingError, Unauthenticated, Unavailable
 
 
 class IdentityError(LadingError):
@@ -31,6 +31,18 @@ class TooManyAttempts(IdentityError, Unauthenticated):
     def __init__(self, retry_after: float) -> None:
         super().__init__("Too many failed logins.", remedy=f"Try again in {max(1, round(retry_after))} seconds.")
         self.retry_after = retry_after
+
+
+class LoginRefused(IdentityError, Unauthenticated):
+    """A login at the identity provider proves nobody here."""
+
+    code = "login_refused"
+
+
+class ProviderFailed(IdentityError, Unavailable):
+    """The identity provider does not answer, or not as it must."""
+
+    code = "provider_failed"
 
 
 class AccessDenied(IdentityError, Forbidden):

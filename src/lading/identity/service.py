@@ -5,8 +5,6 @@ Every change is a fact in the same transaction. A secret leaves this module exac
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,9 +13,9 @@ from typing import Final
 
 from lading.facts import Fact, Ledger
 from lading.facts.kinds.identity import (
-    AccessRefused,
     PrincipalCreated,
     PrincipalDisabled,
+    PrincipalLinked,
     RoleGranted,
     RoleWithdrawn,
     TeamCreated,
@@ -25,6 +23,7 @@ from lading.facts.kinds.identity import (
     TokenRevoked,
 )
 from lading.identity.authenticate import Authenticator
+from lading.identity.calls import Calls
 from lading.identity.errors import AccessDenied, InvalidName
 from lading.identity.passwords import Passwords
 from lading.identity.patterns import checked_pattern
@@ -50,9 +49,6 @@ FIRST_ADMIN: Final = "person:admin"
 _FROM_FILE: Final = "first-admin-file"
 _SHORT_LIVED: Final = ("session", "internal")
 _MOST_TOKEN_FILE: Final = 4096
-_TOLD_AGAIN_SECONDS: Final = 60.0
-_MOST_TOLD: Final = 1_000
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Identity:
         self._passwords = passwords or Passwords()
         self._store = IdentityStore()
         self._authenticator = Authenticator(database, ledger, self._clock, self._passwords)
-        self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._calls = Calls(database, ledger, self._clock)
 
     # --- who asks
 
@@ -122,21 +118,20 @@ class Identity:
             f"{principal.id} may not {operation} in {whose}.", remedy=f"Ask an admin of {whose} for a role that may."
         )
 
-    def refused(self, principal: Principal, operation: str, target: str) -> None:
-        """State that access was refused; the same refusal again within a minute is not stated again."""
-        key, now = (principal.id, str(operation), target[:500]), self._clock.monotonic()
-        if self._database.read_only or now - self._told.get(key, -_TOLD_AGAIN_SECONDS) < _TOLD_AGAIN_SECONDS:
-            return
-        self._told[key] = now
-        while len(self._told) > _MOST_TOLD:
-            self._told.popitem(last=False)
-        try:
-            with self._database.write() as tx:
-                fact = AccessRefused(principal=key[0], operation=key[1], target=key[2])
-                self._ledger.append(tx, [fact], actor=principal.id)
-        except Unavailable as error:
-            # The refusal stands whether or not it could be written down.
-            _log.warning("a refusal could not be stated", extra={"principal": key[0], "error": error.what})
+    def refused(self, principal: Principal, operation: str, target: str, status: int = 403) -> None:
+        """State that access was refused, and where the call came from; `status` is what HTTP said.
+
+        The same refusal again within a minute is counted, and stated once more with the count.
+        """
+        self._calls.refused(principal.id, str(operation), target, status)
+
+    def used(self, principal: Principal, operation: str, target: str) -> None:
+        """State that a call changed something, and where it came from."""
+        self._calls.used(principal.id, principal.token_id, operation, target)
+
+    def flush(self) -> None:
+        """State what was counted; before a process ends."""
+        self._calls.flush()
 
     # --- teams, people, robots
 
@@ -177,6 +172,16 @@ class Identity:
             issued, fact = self._issue(tx, full, new_token(), purpose, lasting, None)
             self._ledger.append(tx, [*facts, fact], actor=actor)
         return issued
+
+    def link(self, principal: str, issuer: str, subject: str, *, actor: str) -> None:
+        """Let a subject of an identity provider log in as somebody who is here. Raises NotFound, and Conflict for one
+        that is somebody already."""
+        with self._database.write() as tx:
+            if self._existing(tx, principal).kind is not PrincipalKind.PERSON:
+                raise Conflict(f"{principal} is no person.", remedy="Link a person:NAME.")
+            if (known := self._store.external(tx, issuer, subject)) is not None:
+                raise Conflict(f"{subject[:100]} of {issuer} is {known} here.")
+            self._ledger.append(tx, [self._linked(tx, principal, issuer, subject)], actor=actor)
 
     def set_password(self, name: str, password: str, *, actor: str) -> None:
         """Replace a person's password and end their sessions; raises NotFound and InvalidName."""
@@ -309,6 +314,63 @@ class Identity:
             self._ledger.append(tx, self._revoke(tx, self._store.tokens(tx, full)), actor=actor)
         self._authenticator.forget()
 
+    def admit_external(
+        self,
+        issuer: str,
+        subject: str,
+        name: str,
+        granted: Iterable[Grant],
+        *,
+        counting: timedelta,
+        purpose: str,
+        lasting: timedelta,
+    ) -> IssuedToken:
+        """A token for somebody who logged in at an identity provider; made a person here the first time.
+
+        Args:
+            name: what a new person is called.
+            granted: the roles that the provider's groups give now; they replace those from before, and those in teams
+                that are not there are left out.
+            counting: how long they count without another login.
+            lasting: how long the token is valid.
+
+        Raises:
+            AccessDenied: they have no role at all here, or were disabled.
+            Conflict: the name is somebody else's here.
+            InvalidName: the name cannot be one.
+        """
+        with self._database.write() as tx:
+            now = self._authenticator.now(tx)
+            person = self._store.external(tx, issuer, subject)
+            held = {grant for grant in granted if self._store.has_team(tx, grant.team)}
+            facts: list[Fact] = []
+            if person is None and held:
+                person = person_name(name)
+                if self._store.principals(tx, timestamp(now), [person]):
+                    raise Conflict(
+                        f"There is a {person} here already, who is not known to log in there.",
+                        remedy=f"If it is the same, an admin runs: lading person link {person} {subject[:100]}",
+                    )
+                facts += self._new_principal(tx, person, PrincipalKind.PERSON, None)
+                facts.append(self._linked(tx, person, issuer, subject))
+            if person is not None:
+                facts += self._group_grants(tx, person, issuer, held, timestamp(now + counting))
+            row = next(iter(self._store.principals(tx, timestamp(now), [person or ""])), None)
+            issued = None
+            if row is not None and row.grants and not row.disabled:
+                issued, fact = self._issue(tx, row.name, new_token(), purpose, lasting, None)
+                facts.append(fact)
+            if facts:
+                self._ledger.append(tx, facts, actor=person or "system:lading")
+        self._authenticator.forget()
+        if issued is None:
+            who = Principal(person or "anonymous", PrincipalKind.PERSON)
+            self.refused(who, "log in", person or name)
+            raise AccessDenied(
+                f"{name[:64]} has no role here.", remedy="Ask an admin, or to be taken into a group that has one."
+            )
+        return issued
+
     def revoke_token(self, identity: str, *, actor: str) -> None:
         """Make a token worthless: at once here, within a second in other processes. Raises NotFound."""
         with self._database.write() as tx:
@@ -376,6 +438,16 @@ class Identity:
             raise NotFound(
                 f"There is no team {team[:100]}.", remedy=f"Create it with `lading team create {team[:64]}`."
             )
+
+    def _group_grants(self, tx: Transaction, person: str, origin: str, held: set[Grant], until: str) -> list[Fact]:
+        before = self._store.group_grants(tx, person, origin)
+        self._store.replace_group_grants(tx, person, origin, held, until)
+        given = [role_granted(person, grant) for grant in sorted(held - before, key=str)]
+        return [*given, *(role_withdrawn(person, grant) for grant in sorted(before - held, key=str))]
+
+    def _linked(self, tx: Transaction, person: str, issuer: str, subject: str) -> Fact:
+        self._store.add_external(tx, issuer, subject, person, self._now(tx))
+        return PrincipalLinked(principal=person, issuer=issuer, external=subject)
 
     def _new_principal(self, tx: Transaction, name: str, kind: PrincipalKind, password: str | None) -> list[Fact]:
         if self._store.principals(tx, self._now(tx), [name]):

@@ -50,6 +50,16 @@ further_grants: Final = sa.Table(
     sa.Column("until", sa.Text, nullable=False, comment="empty: for good"),
 )
 
+# Who an identity provider's subject is here: a name can be given to somebody else there, a subject cannot.
+externals: Final = sa.Table(
+    "identity_externals",
+    metadata,
+    sa.Column("issuer", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("principal", sa.Text, sa.ForeignKey("identity_principals.name"), nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+)
+
 tokens: Final = sa.Table(
     "identity_tokens",
     metadata,
@@ -197,6 +207,16 @@ class IdentityStore:
         ]
         if rows:
             tx.execute(sa.insert(further_grants), rows)
+
+    def external(self, tx: Transaction, issuer: str, subject: str) -> str | None:
+        """Who a subject of an identity provider is here; None for one that never came."""
+        query = sa.select(externals.c.principal).where(externals.c.issuer == issuer, externals.c.subject == subject)
+        return tx.execute(query).scalar()
+
+    def add_external(self, tx: Transaction, issuer: str, subject: str, principal: str, at: str) -> None:
+        """Keep who a subject is."""
+        values = {"issuer": issuer, "subject": subject, "principal": principal, "created_at": at}
+        tx.execute(sa.insert(externals).values(**values))
 
     def global_admins(self, tx: Transaction) -> list[str]:
         """Who may do everything and is not disabled."""

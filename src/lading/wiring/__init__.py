@@ -19,6 +19,8 @@ from lading.continuity.schedule import Schedule
 from lading.facts import Follower, Ledger
 from lading.facts.checkpoints import Checkpoints
 from lading.identity import Identity, Operation
+from lading.identity.attempts import Attempts
+from lading.identity.oidc.login import OidcLogins
 from lading.jobs import Jobs
 from lading.kernel.clock import SystemClock
 from lading.lifecycle.admit import Admission
@@ -72,8 +74,9 @@ from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import ImageStates
+from lading.supply_chain.registry.tokens import AccessTokens
 from lading.supply_chain.registry.visibility import Visibilities
-from lading.wiring.access import IdentityAuthenticator
+from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.adapters import (
     DeclaredWorkloads,
     InventoryBillOfMaterials,
@@ -88,6 +91,7 @@ from lading.wiring.continuity import open_backups
 from lading.wiring.copies import Copies
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
+from lading.wiring.logins import open_logins
 from lading.wiring.mirroring import Mirrors
 from lading.wiring.pulling import spool_directory
 from lading.wiring.replication import Replication
@@ -139,6 +143,14 @@ class Wiring:
     @cached_property
     def identity(self) -> Identity:
         return Identity(self.database, self.ledger, self.clock)
+
+    @cached_property
+    def logins(self) -> OidcLogins | None:
+        return open_logins(self.settings, self.identity, self.sealer, self.clock)
+
+    @cached_property
+    def logins_begun(self) -> Attempts:
+        return Attempts(self.clock)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -200,7 +212,11 @@ class Wiring:
 
     @cached_property
     def authenticator(self) -> IdentityAuthenticator:
-        return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull)
+        return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull, tokens=self.tokens)
+
+    @cached_property
+    def tokens(self) -> AccessTokens:
+        return open_tokens(self.settings, self.clock)
 
     @cached_property
     def collecting(self) -> Collecting:

@@ -9,6 +9,7 @@ from lading.identity import Identity
 from lading.settings import Settings
 from lading.state import Database
 from lading.state.freshness import Freshness
+from lading.supply_chain.registry.calls import CallNotes
 from lading.supply_chain.registry.content import Content
 from lading.supply_chain.registry.mirroring.awaiting import Awaiting
 from lading.supply_chain.registry.mirroring.channel import WishSender
@@ -17,7 +18,7 @@ from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.spool import PullNotes
 from lading.supply_chain.registry.standing import StateReader
 from lading.supply_chain.registry.tree.beat import BeatReader
-from lading.wiring.access import IdentityAuthenticator
+from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.content import open_content, open_redirects
 
 
@@ -28,7 +29,10 @@ class PullWiring:
         database = Database(settings.database, read_only=True)
         content: Content = open_content(settings)
         self.serving = Serving(database, Reading(database, content), StateReader(database), settings.index_platforms)
-        self.authenticator = IdentityAuthenticator(Identity(database, Ledger()), anonymous=settings.anonymous_pull)
+        self.tokens = open_tokens(settings)
+        self.authenticator = IdentityAuthenticator(
+            Identity(database, Ledger()), anonymous=settings.anonymous_pull, tokens=self.tokens
+        )
         self.freshness = freshness(database)
         self.redirects = open_redirects(settings)
         directory = settings.tree_directory
@@ -36,6 +40,7 @@ class PullWiring:
         self.notes = PullNotes(spool_directory(settings))
         self.awaiting = Awaiting(database)
         self.wishes = WishSender(channel_directory(settings))
+        self.calls = CallNotes(spool_directory(settings), "pull")
 
 
 def freshness(database: Database) -> Freshness:

@@ -16,6 +16,7 @@ from lading.kernel.digest import Digest
 from lading.kernel.errors import Forbidden, Unavailable
 from lading.state import Database
 from lading.state.freshness import Freshness
+from lading.supply_chain.registry.access import Visitor
 
 CONTENT = b"a manifest"
 
@@ -28,9 +29,11 @@ class Endpoint:
         self.refuses = False
         self.gone = False
         self.slowly: asyncio.Event | None = None
+        self.visitor = Visitor("robot:shop/ci")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked += 1
+        scope.setdefault("state", {})["visitor"] = self.visitor
         if self.slowly is not None:
             await self.slowly.wait()
         if self.refuses:
@@ -133,6 +136,20 @@ def test_nothing_is_kept_for_longer_than_a_second(
     state.freshness.look()
     asyncio.run(get(app))
     assert endpoint.asked == 2
+
+
+def test_nothing_is_kept_beyond_the_end_of_the_token_that_asked(
+    app: HotAnswers, endpoint: Endpoint, clock: ManualClock
+) -> None:
+    endpoint.visitor = Visitor("robot:shop/ci", until=clock.now().timestamp() + 0.3)
+    asyncio.run(get(app))
+    clock.sleep(0.2)
+    asyncio.run(get(app))
+    assert endpoint.asked == 1
+    endpoint.refuses = True
+    clock.sleep(0.2)
+    with pytest.raises(Forbidden):
+        asyncio.run(get(app))
 
 
 def test_nothing_kept_is_used_while_the_database_is_away(

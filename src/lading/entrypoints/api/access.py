@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from lading.identity import EVERY_TEAM, Operation, Principal
 from lading.kernel.errors import Unauthenticated
+from lading.supply_chain.registry.access import Place
 from lading.wiring import Wiring
 
 _bearer: Final = HTTPBearer(auto_error=False, description="A token that starts with lad_.")
@@ -23,7 +24,9 @@ def wiring_of(request: Request) -> Wiring:
 Parts = Annotated[Wiring, Depends(wiring_of)]
 
 
-def caller_of(parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
+def caller_of(
+    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
     """The principal whose token came with the request.
 
     Raises:
@@ -31,10 +34,18 @@ def caller_of(parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials 
     """
     if credentials is None:
         raise Unauthenticated("This request carries no token.", remedy="Run `lading login`, or set LADING_TOKEN.")
-    return parts.identity.authenticate_token(credentials.credentials)
+    caller = parts.identity.authenticate_token(credentials.credentials)
+    request.state.caller = caller
+    return caller
 
 
 Caller = Annotated[Principal, Depends(caller_of)]
+
+
+def hidden(parts: Wiring, caller: Principal, place: Place) -> None:
+    """State that somebody asked for a repository that is there and must not be known to them."""
+    if place.exists:
+        parts.identity.refused(caller, Operation.PULL, place.name, 404)
 
 
 def require(

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from lading.entrypoints.api import errors
+from lading.entrypoints.api.audit import AuditedCalls
 from lading.entrypoints.api.routes import (
     backups,
     bills,
@@ -18,6 +19,7 @@ from lading.entrypoints.api.routes import (
     jobs,
     knowledge,
     ledger,
+    logins,
     mirrors,
     registry,
     replication,
@@ -48,9 +50,10 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, handling, images, knowledge, decisions, workloads, incidents, telemetry, bills, strategy,
-        ledger, identities, repositories, backups, registry, replication, mirrors,
+        ledger, identities, logins, repositories, backups, registry, replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)
     mount_console(app, wiring)
+    app.add_middleware(AuditedCalls, parts=wiring)
     return app

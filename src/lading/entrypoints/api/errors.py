@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from lading.identity.errors import TooManyAttempts
 from lading.kernel import errors
 from lading.kernel.errors import LadingError
 
@@ -29,6 +31,8 @@ _STATUS: Final = {
 
 def status_of(error: LadingError) -> int:
     """The HTTP status of an error: that of the closest kind among its ancestors, else 500."""
+    if isinstance(error, TooManyAttempts):
+        return 429
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
@@ -51,6 +55,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(LadingError)
     def ours(_request: Request, error: LadingError) -> JSONResponse:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthenticated) else None
+        if isinstance(error, TooManyAttempts):
+            headers = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
         return JSONResponse(body_of(error), status_of(error), headers)
 
     @app.exception_handler(RequestValidationError)

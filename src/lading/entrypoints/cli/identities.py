@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lading.entrypoints.cli.client import ApiClient, keep_token
+from lading.entrypoints.cli.device_login import oidc_token
 from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, err, out, print_rows
 from lading.kernel.errors import InvalidInput
@@ -26,25 +27,37 @@ def register(app: typer.Typer) -> None:
     team.command("ls")(teams)
     team.command("create")(create_team)
     app.add_typer(team, name="team")
-    robot = typer.Typer(help="Robot accounts: create, list.", no_args_is_help=True)
+    robot = typer.Typer(help="Robot accounts: create, list, disable.", no_args_is_help=True)
     robot.command("create")(create_robot)
+    robot.command("ls")(robots)
+    robot.command("disable")(disable)
     app.add_typer(robot, name="robot")
-    person = typer.Typer(help="People: create, grant a role.", no_args_is_help=True)
+    person = typer.Typer(help="People: create, list, disable, grant a role.", no_args_is_help=True)
     person.command("create")(create_person)
+    person.command("ls")(people)
+    person.command("disable")(disable)
+    person.command("link")(link)
     person.command("grant")(grant)
     person.command("withdraw")(withdraw)
     app.add_typer(person, name="person")
-    token = typer.Typer(help="Tokens: list, revoke.", no_args_is_help=True)
+    token = typer.Typer(help="Tokens: list, revoke, sign with another key.", no_args_is_help=True)
     token.command("ls")(tokens)
     token.command("revoke")(revoke_token)
+    token.command("rotate-keys")(rotate_keys)
     app.add_typer(token, name="token")
 
 
 def login(
     token_file: Annotated[Path | None, typer.Option(help="File with the token; by default it is asked for.")] = None,
+    oidc: Annotated[bool, typer.Option("--oidc", help="Log in at the identity provider, in any browser.")] = False,
+    docker: Annotated[
+        bool, typer.Option("--show-token", help="Print the token as well, for `docker login --password-stdin`.")
+    ] = False,
 ) -> None:
     """Keep a token for this API, readable by you only."""
-    if token_file:
+    if oidc:
+        token = oidc_token()
+    elif token_file:
         token = token_file.read_text(encoding="utf-8").strip()
     elif sys.stdin.isatty():
         token = typer.prompt("Token", hide_input=True, err=True).strip()
@@ -56,6 +69,8 @@ def login(
     known = client.get("/api/v1/whoami")
     keep_token(client.api, token)
     err.print(f"Logged in to {client.api} as {known['principal']}.")
+    if docker:
+        out.print(token)
 
 
 def logout() -> None:
@@ -114,6 +129,47 @@ def create_person(person: Annotated[str, typer.Argument(help="Name of the person
     out.print(answer["token"])
 
 
+def link(
+    person: Annotated[str, typer.Argument(help="person:NAME.")],
+    subject: Annotated[str, typer.Argument(help="Their subject (sub) at the identity provider.")],
+) -> None:
+    """Let somebody log in at the identity provider as a person who is here already."""
+    ApiClient().post(f"/api/v1/people/{person}/link", {"subject": subject})
+    out.print(f"{person} logs in as {subject}")
+
+
+def people(output: OutputOption = Output.TABLE) -> None:
+    """List people with their roles."""
+    _print_principals("person:", output)
+
+
+def robots(output: OutputOption = Output.TABLE) -> None:
+    """List robots with their roles."""
+    _print_principals("robot:", output)
+
+
+def disable(principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")]) -> None:
+    """Let nothing prove somebody any more, and revoke their tokens."""
+    ApiClient().post(f"/api/v1/principals/{principal}/disable")
+    out.print(f"{principal} is disabled")
+
+
+def _print_principals(kind: str, output: Output) -> None:
+    rows = [
+        {
+            "principal": row["principal"],
+            "roles": ", ".join(
+                f"{role} of {team}{f' for {name}' if name else ''}" for team, role, name in row["roles"]
+            ),
+            "state": "disabled" if row["disabled"] else "",
+            "created": row["created"],
+        }
+        for row in ApiClient().get("/api/v1/principals")
+        if row["principal"].startswith(kind)
+    ]
+    print_rows(rows, ("principal", "roles", "state", "created"), output, "There is nobody that you may see.")
+
+
 def grant(
     principal: Annotated[str, typer.Argument(help="person:NAME or robot:TEAM/NAME.")],
     team: Annotated[str, typer.Argument(help="Team.")],
@@ -148,3 +204,11 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Id of the token.")])
     """Make a token worthless at once."""
     ApiClient().delete(f"/api/v1/tokens/{token}")
     out.print("revoked")
+
+
+def rotate_keys(
+    after: Annotated[int, typer.Option(help="Minutes until it signs: time to copy the file to other hosts.")] = 0,
+) -> None:
+    """Sign the short-lived tokens of the registry with a new key."""
+    made = ApiClient().post("/api/v1/token-keys", {"minutes": after})
+    out.print(f"key {made['key']} signs from {made['since'][:19]} on")

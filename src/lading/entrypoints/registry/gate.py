@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from lading.kernel.errors import LadingError, Unauthenticated
 from lading.supply_chain.registry.access import ANONYMOUS, Access, Authenticator, Place, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown, ScopeMissing
-from lading.supply_chain.registry.scopes import CATALOGUE, write_scope
+from lading.supply_chain.registry.scopes import CATALOGUE, Places, write_scope
 
 _MOST_SECRET: Final = 16_384
 # What a client needs a token for: nobody pushes without looking first.
@@ -28,21 +28,26 @@ _ASKED: Final = {
 }
 
 
-class Places(Protocol):
-    """Where a repository is looked up."""
-
-    def place(self, repository: str) -> Place:
-        """The repository, whether it exists or not; raises NameInvalid."""
-        ...
-
-
-async def identify(request: Request, authenticator: Authenticator) -> Visitor:
-    """The visitor behind a request's Basic or Bearer credentials; there must be some.
+async def identify(request: Request, authenticator: Authenticator, *, proven: bool = True) -> Visitor:
+    """The visitor behind a request's Basic or Bearer credentials; there must be some to be `proven` who it is.
 
     Raises:
         Unauthenticated: there are none, or they don't hold.
+        TooManyRequests: too many did not hold.
     """
-    visitor = await run_in_threadpool(_visitor, request, authenticator, proven=True)
+    visitor = await run_in_threadpool(_visitor, request, authenticator, proven=proven)
+    request.state.visitor = visitor
+    return visitor
+
+
+async def prove(request: Request, authenticator: Authenticator, user: str, secret: str) -> Visitor:
+    """The visitor behind credentials that came in a request's body; raises as `identify`."""
+    visitor = None
+    request.state.user = user
+    if secret and len(secret) <= _MOST_SECRET:
+        visitor = await run_in_threadpool(authenticator.identify, user, secret, address(request))
+    if visitor is None:
+        raise _unknown()
     request.state.visitor = visitor
     return visitor
 
@@ -64,6 +69,7 @@ async def enter(
 async def enter_catalogue(request: Request, authenticator: Authenticator) -> Visitor:
     """Who wants to list all repositories; raises Unauthenticated."""
     request.state.scope = CATALOGUE
+    request.state.asked = ("list", "catalogue")
     visitor = await identify(request, authenticator)
     if visitor.scopes is not None and not visitor.scopes.catalogue:
         raise _scope_missing()
@@ -86,6 +92,7 @@ def check(request: Request, authenticator: Authenticator, visitor: Visitor, acce
 def _enter(request: Request, authenticator: Authenticator, access: Access, places: Places) -> tuple[Visitor, Place]:
     name = request.path_params["name"]
     place = places.place(name)
+    request.state.asked = (str(access), name)
     request.state.scope = write_scope(name, _ASKED[access])
     visitor = _visitor(request, authenticator, proven=access is not Access.PULL)
     request.state.visitor = visitor
@@ -100,7 +107,7 @@ def _visitor(request: Request, authenticator: Authenticator, *, proven: bool) ->
     else:
         visitor = authenticator.identify(user, secret, address(request)) if secret else None
     if visitor is None:
-        raise Unauthenticated("Log in first.", remedy="docker login with a robot's name and its token.")
+        raise _unknown()
     return visitor
 
 
@@ -128,7 +135,7 @@ def address(request: Request) -> str:
 
 def _refusal(visitor: Visitor, access: Access, place: Place) -> LadingError:
     if visitor.principal == ANONYMOUS.principal:
-        return Unauthenticated("Log in first.", remedy="docker login with a robot's name and its token.")
+        return _unknown()
     if access is Access.PULL:
         return NameUnknown(f"There is no repository {place.name}.", remedy="See `lading image ls`.")
     # A repository belongs to the team of its namespace: saying so tells nobody whether it exists.
@@ -137,6 +144,10 @@ def _refusal(visitor: Visitor, access: Access, place: Place) -> LadingError:
         f"{visitor.principal} may not {access} {place.name}, which belongs to {whose}.",
         remedy="Ask an admin of that team for a role, or use a robot of it.",
     )
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated("Log in first.", remedy="docker login with a robot's name and its token.")
 
 
 def _scope_missing() -> ScopeMissing:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from lading.entrypoints.registry import gate
 from lading.kernel.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from lading.supply_chain.registry.access import Access, Authenticator
+from lading.supply_chain.registry.scopes import Places
 
 GRANT_HEADER: Final = "Lading-Tree"
 # How long the server may believe it, in whole seconds: nginx knows no smaller unit.
@@ -40,7 +41,7 @@ class Grants:
         tree: None when there is none; nothing is granted then.
     """
 
-    def __init__(self, authenticator: Authenticator, places: gate.Places, tree: Tree | None) -> None:
+    def __init__(self, authenticator: Authenticator, places: Places, tree: Tree | None) -> None:
         self._authenticator = authenticator
         self._places = places
         self._tree = tree

@@ -4,7 +4,7 @@
             -> otherwise the endpoint; what it serves is kept, and requests for the same that come meanwhile wait for it
 
 Only content that was served is kept, for the one who asked: who may see what, and whether it is still approved, is
-decided anew whenever anything changed, and once a second in any case.
+decided anew whenever anything changed, once a second in any case, and when the token that asked has ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from lading.entrypoints.registry.content import Served
 from lading.kernel.clock import Clock, SystemClock
 from lading.kernel.errors import LadingError
 from lading.state.freshness import Freshness, Mark
+from lading.supply_chain.registry.access import Visitor
 
 BELIEVED_SECONDS: Final = 1.0
 _MOST_KEPT: Final = 1_024
@@ -95,13 +96,20 @@ class HotAnswers:
         mark, until = self._freshness.current, self._clock.monotonic() + BELIEVED_SECONDS
         event = self._asked.setdefault(key, asyncio.Event())
         if mark is not None:
-            scope.setdefault("state", {})["keep"] = partial(self._keep, key, mark, until, event)
+            state = scope.setdefault("state", {})
+            state["keep"] = partial(self._keep, key, mark, until, event, state)
         try:
             await self._app(scope, receive, send)
         finally:
             self._done(key, event)
 
-    def _keep(self, key: _Key, mark: Mark, until: float, event: asyncio.Event, served: Served) -> None:
+    def _keep(
+        self, key: _Key, mark: Mark, until: float, event: asyncio.Event, state: dict[str, Any], served: Served
+    ) -> None:
+        visitor: Visitor | None = state.get("visitor")
+        if visitor is not None and visitor.until is not None:
+            left = visitor.until - self._clock.now().timestamp()
+            until = min(until, self._clock.monotonic() + left)
         self._kept[key] = _Kept(mark, until, served)
         self._kept.move_to_end(key)
         if len(self._kept) > _MOST_KEPT:

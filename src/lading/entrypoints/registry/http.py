@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Final
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from lading.entrypoints.registry.audit import Calls, NoCalls, note_refusal
 from lading.entrypoints.registry.challenge import challenge
 from lading.kernel.errors import (
     Conflict,
@@ -24,12 +26,14 @@ from lading.kernel.errors import (
 )
 from lading.supply_chain.registry.errors import (
     ConditionFailed,
+    Denied,
     NameInvalid,
     RangeInvalid,
     RegistryError,
     ScopeMissing,
     SizeInvalid,
     TooLarge,
+    TooManyRequests,
     TooSlow,
 )
 from lading.supply_chain.registry.mirroring.errors import NotYet
@@ -43,11 +47,12 @@ _MOST_VALUES: Final = 100
 _CLIENT_GONE: Final = 499
 
 
-def application(routes: list[BaseRoute], service: str = "") -> Starlette:
+def application(routes: list[BaseRoute], service: str = "", calls: Calls | None = None) -> Starlette:
     """An ASGI application whose errors are those of the specification.
 
     Args:
         service: the name that it issues tokens under; empty when it issues none.
+        calls: where refused calls are written down.
     """
     handlers = {
         LadingError: _ours,
@@ -57,6 +62,7 @@ def application(routes: list[BaseRoute], service: str = "") -> Starlette:
     }
     made = Starlette(routes=routes, exception_handlers=handlers)
     made.state.service = service
+    made.state.calls = calls or NoCalls()
     # A redirect to a path with a slash more would answer for methods and paths that are not there.
     made.router.redirect_slashes = False
     return made
@@ -103,6 +109,7 @@ def page_headers(path: str, limit: int, names: list[str], more: bool, **paramete
 def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, LadingError)
     code, status, headers = _shape(error)
+    note_refusal(request.app.state.calls, request, status, stated=isinstance(error, Denied) and error.stated)
     if status == 401:
         headers = challenge(request, insufficient=isinstance(error, ScopeMissing))
     return _failure(code, status, str(error), error.remedy, headers)
@@ -146,6 +153,8 @@ def _shape(error: LadingError) -> tuple[str, int, dict[str, str]]:
     code = error.oci_code if isinstance(error, RegistryError) else foreign
     if isinstance(error, RangeInvalid):
         return code, 416, {"Range": f"0-{max(error.offset - 1, 0)}"}
+    if isinstance(error, TooManyRequests):
+        return code, 429, {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if isinstance(error, NotYet):
         return code, 429 if error.throttled else status, {"Retry-After": str(error.seconds)}

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lading.entrypoints.registry import http
+from lading.entrypoints.registry.audit import note_refusal
 from lading.entrypoints.registry.content import Served
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.errors import NameUnknown
@@ -49,6 +50,7 @@ def never_unknown(handler: Callable[[Request], Awaitable[Response]]) -> Callable
         try:
             return await handler(request)
         except NameUnknown:
+            await run_in_threadpool(note_refusal, request.app.state.calls, request, 404)
             return _index(request, digest, wanted, Page([], more=False))
 
     return answered

@@ -13,15 +13,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
+from lading.entrypoints.registry.audit import Calls
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.grants import Grants, Tree
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
+from lading.entrypoints.registry.token import token_routes
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown
 from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.redirecting import Redirects
 from lading.supply_chain.registry.serving import Serving
+from lading.supply_chain.registry.tokens import AccessTokens
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
@@ -64,6 +67,8 @@ def pull_app(
     notes: Notes,
     upstreams: Upstreams | None = None,
     *,
+    tokens: AccessTokens | None = None,
+    calls: Calls | None = None,
     redirects: Redirects | None = None,
     tree: Tree | None = None,
 ) -> Starlette:
@@ -71,6 +76,8 @@ def pull_app(
 
     Args:
         upstreams: what brings images of other registries; None when nothing is mirrored.
+        tokens: what it issues; None to issue none.
+        calls: where refused calls are written down.
         redirects: where blobs can be had without us; None when we send all of them.
         tree: whether a static server on this host may answer from its tree; None when there is none.
     """
@@ -78,6 +85,7 @@ def pull_app(
     grants = Grants(authenticator, serving.reading, tree)
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
+        *token_routes(authenticator, serving.reading, tokens),
         Route("/v2/{name:path}/blobs/{digest}", endpoint.guarded(endpoint.blob), methods=["GET"]),
         Route("/v2/{name:path}/manifests/{reference}", endpoint.guarded(endpoint.manifest), methods=["GET"]),
         Route("/v2/{name:path}/tags/list", endpoint.guarded(endpoint.tags), methods=["GET"]),
@@ -86,7 +94,7 @@ def pull_app(
             "/v2/{name:path}/referrers/{digest}", never_unknown(endpoint.guarded(endpoint.referrers)), methods=["GET"]
         ),
     ]
-    return http.application(routes)
+    return http.application(routes, tokens.service if tokens else "", calls)
 
 
 class _PullEndpoint:
@@ -169,6 +177,7 @@ class _PullEndpoint:
             return await run_in_threadpool(check, name, digest)
         except Denied as denied:
             await run_in_threadpool(self._notes.refused, str(digest), name, visitor.principal, denied.what)
+            denied.stated = True
             raise
 
 

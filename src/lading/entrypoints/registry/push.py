@@ -19,15 +19,18 @@ from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry import warnings as warning_headers
+from lading.entrypoints.registry.audit import Calls, NoCalls, note_change
 from lading.entrypoints.registry.conditions import condition
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
+from lading.entrypoints.registry.token import token_routes
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Access, Authenticator, Visitor
 from lading.supply_chain.registry.blobs import check_offset
 from lading.supply_chain.registry.errors import Denied, SizeInvalid, TooLarge, TooSlow
 from lading.supply_chain.registry.manifest import MOST_BYTES
 from lading.supply_chain.registry.registry import Registry
+from lading.supply_chain.registry.tokens import AccessTokens
 
 PATIENCE_SECONDS: Final = 120.0
 _BUFFER: Final = 1 << 20
@@ -36,13 +39,22 @@ _CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})")
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
 
-def push_app(registry: Registry, authenticator: Authenticator, *, patience: float = PATIENCE_SECONDS) -> Starlette:
+def push_app(
+    registry: Registry,
+    authenticator: Authenticator,
+    tokens: AccessTokens | None = None,
+    calls: Calls | None = None,
+    *,
+    patience: float = PATIENCE_SECONDS,
+) -> Starlette:
     """The ASGI application that serves `LADING_PUSH_ADDR`.
 
     Args:
+        tokens: what it issues; None to issue none.
+        calls: where refused calls and changes are written down.
         patience: seconds that a manifest may take to arrive.
     """
-    endpoint = _PushEndpoint(registry, authenticator, patience)
+    endpoint = _PushEndpoint(registry, authenticator, calls or NoCalls(), patience)
     blob, manifest = "/v2/{name:path}/blobs/{digest}", "/v2/{name:path}/manifests/{reference}"
     uploads = "/v2/{name:path}/blobs/uploads/"
     table: list[tuple[str, str, Access, Handler]] = [
@@ -65,10 +77,11 @@ def push_app(registry: Registry, authenticator: Authenticator, *, patience: floa
         by_path.setdefault(path, {})[method] = never_unknown(guarded) if "/referrers/" in path else guarded
     routes: list[BaseRoute] = [
         Route("/v2/", endpoint.greet, methods=["GET"]),
+        *token_routes(authenticator, registry, tokens),
         Route("/v2/_catalog", endpoint.catalog, methods=["GET"]),
     ]
     routes += [Route(path, _by_method(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
-    return http.application(routes)
+    return http.application(routes, tokens.service if tokens else "", endpoint.calls)
 
 
 def _by_method(
@@ -81,9 +94,10 @@ def _by_method(
 
 
 class _PushEndpoint:
-    def __init__(self, registry: Registry, authenticator: Authenticator, patience: float) -> None:
+    def __init__(self, registry: Registry, authenticator: Authenticator, calls: Calls, patience: float) -> None:
         self.patience = patience
         self.registry = registry
+        self.calls = calls
         self.authenticator = authenticator
 
     def guarded(self, access: Access, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -95,7 +109,10 @@ class _PushEndpoint:
                 # Two teams may reach for a new name at once: the one that comes second is asked again.
                 await run_in_threadpool(self.registry.claim, place.name, visitor)
                 await gate.enter(request, self.authenticator, access, self.registry)
-            return await handler(request, visitor)
+            response = await handler(request, visitor)
+            if access is not Access.PULL:
+                await run_in_threadpool(note_change, self.calls, request, visitor, access, response)
+            return response
 
         return guarded
 

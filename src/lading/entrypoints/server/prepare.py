@@ -40,7 +40,8 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     Raises:
         Conflict: a port is taken, a restore was not finished, or the database belongs to a newer version.
         Unavailable: the disk is full, the database or the engine does not answer.
-        PolicyInvalid, KeyUnusable: the rules or the signing key cannot be used; names file and line.
+        PolicyInvalid, KeyUnusable, TokenKeysUnusable: the rules or a key cannot be used; names file and line.
+        InvalidInput: what is set about the identity provider does not fit.
     """
     check_ports(settings)
     refuse_half_restored(settings.data)
@@ -54,6 +55,8 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     if {"api", "worker"} & set(settings.roles):
         _readable(wiring)
         token = wiring.identity.first_admin(settings.admin_token_file) or ""
+    if {"push", "pull"} & set(settings.roles):
+        wiring.tokens.ready()
     if "worker" in settings.roles:
         wiring.load_first_knowledge(say)
         engine = ready_engine(settings, say)
@@ -68,7 +71,7 @@ def prepare(settings: Settings, say: Say) -> Prepared:
 
 def _readable(wiring: Wiring) -> None:
     """Read what every decision needs, so that a mistake in it is found now and not by the first ship."""
-    _ = (wiring.pack, wiring.key)
+    _ = (wiring.pack, wiring.key, wiring.logins)
 
 
 def stopped(settings: Settings, seconds: float) -> None:

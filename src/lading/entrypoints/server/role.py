@@ -47,16 +47,38 @@ async def serve(app: Any, address: Address, tls: tuple[Path, Path] | None = None
     await server.serve()
 
 
+def _limited(app: Any, settings: Settings, calls: Any) -> Any:
+    """A registry endpoint that says when somebody asks too often; itself where nothing is limited."""
+    from lading.entrypoints.registry.limits import Limits
+
+    if not settings.principal_calls and not settings.address_calls:
+        return app
+    return Limits(app, settings.principal_calls, settings.address_calls, calls)
+
+
+def _behind(app: Any, settings: Settings) -> Any:
+    """An application that knows which proxies stand before it; itself where none does."""
+    from lading.entrypoints.server.proxies import BehindProxies
+
+    return BehindProxies(app, settings.trusted_proxies) if settings.trusted_proxies else app
+
+
 def _push(settings: Settings) -> None:
     from lading.entrypoints.registry.hot import HotAnswers
     from lading.entrypoints.registry.push import push_app
+    from lading.supply_chain.registry.calls import CallNotes
     from lading.wiring import Wiring
     from lading.wiring.pulling import freshness
 
     wiring = Wiring(settings)
     fresh = freshness(wiring.database)
-    app = HotAnswers(push_app(wiring.registry, wiring.authenticator), fresh)
-    asyncio.run(serve(app, settings.push_addr, settings.tls))
+    calls = CallNotes(wiring.spool, "push")
+    app = HotAnswers(push_app(wiring.registry, wiring.authenticator, wiring.tokens, calls), fresh)
+    try:
+        app = _behind(_limited(app, settings, calls), settings)
+        asyncio.run(serve(app, settings.push_addr, settings.tls))
+    finally:
+        calls.close()
 
 
 def _pull(settings: Settings) -> None:
@@ -73,12 +95,20 @@ def _pull(settings: Settings) -> None:
         patience_here=settings.mirror_stale_seconds,
     )
     pulls = pull_app(
-        parts.serving, parts.authenticator, parts.notes, upstreams, redirects=parts.redirects, tree=parts.tree
+        parts.serving,
+        parts.authenticator,
+        parts.notes,
+        upstreams,
+        tokens=parts.tokens,
+        calls=parts.calls,
+        redirects=parts.redirects,
+        tree=parts.tree,
     )
-    app = HotAnswers(pulls, parts.freshness)
+    app = _limited(HotAnswers(pulls, parts.freshness), settings, parts.calls)
     try:
-        asyncio.run(serve(app, settings.pull_addr, settings.tls))
+        asyncio.run(serve(_behind(app, settings), settings.pull_addr, settings.tls))
     finally:
+        parts.calls.close()
         parts.notes.close()
 
 
@@ -86,7 +116,11 @@ def _api(settings: Settings) -> None:
     from lading.entrypoints.api.app import api_app
     from lading.wiring import Wiring
 
-    asyncio.run(serve(api_app(Wiring(settings)), settings.api_addr))
+    wiring = Wiring(settings)
+    try:
+        asyncio.run(serve(_behind(api_app(wiring), settings), settings.api_addr))
+    finally:
+        wiring.identity.flush()
 
 
 def _worker(settings: Settings) -> None:
@@ -126,7 +160,7 @@ ROLES: Final = {"push": _push, "pull": _pull, "api": _api, "worker": _worker, "i
 
 def roles_of(settings: Settings) -> tuple[str, ...]:
     """What runs on this host, in the order of starting: a worker takes notes in itself, other hosts need an intake."""
-    alone = "pull" in settings.roles and "worker" not in settings.roles
+    alone = {"push", "pull"} & set(settings.roles) and "worker" not in settings.roles
     return settings.roles + (("intake",) if alone else ())
 
 

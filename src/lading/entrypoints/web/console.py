@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from lading.entrypoints.api.errors import status_of
 from lading.entrypoints.web import session
 from lading.entrypoints.web.data import ConsoleData
+from lading.entrypoints.web.oidc import BACK, BEGIN, OidcPages
 from lading.entrypoints.web.pages import HEADERS, render
 from lading.kernel.errors import InvalidInput, LadingError, NotFound, Unauthenticated
 from lading.wiring import Wiring
@@ -33,7 +34,7 @@ View = Callable[[ConsoleData, Request], dict[str, Any]]
 
 def mount_console(app: FastAPI, parts: Wiring) -> None:
     """Add the console to the API's application, at /."""
-    console = _Console(parts)
+    console, oidc = _Console(parts), OidcPages(parts)
     pages: list[tuple[str, str, View]] = [
         ("/", "overview", lambda data, _request: data.overview()),
         ("/images", "images", lambda data, request: data.registry.images(request)),
@@ -57,6 +58,8 @@ def mount_console(app: FastAPI, parts: Wiring) -> None:
     for path, handler, methods in (
         ("/find", console.find, ["GET"]),
         ("/login", console.login, ["GET", "POST"]),
+        (BEGIN, oidc.begin, ["GET"]),
+        (BACK, oidc.back, ["GET"]),
         ("/logout", console.logout, ["POST"]),
         ("/incidents/{incident}/close", console.close, ["POST"]),
         ("/console/events", console.events, ["GET"]),
@@ -107,13 +110,18 @@ class _Console:
     async def login(self, request: Request) -> Response:
         to = request.query_params.get("to", "/")
         if request.method == "GET":
-            return render("login", {"to": to, "error": None, "viewer": "", "path": ""})
+            return self._login(to)
         form = await _form(request)
         try:
             session.same_origin(request)
             return await run_in_threadpool(session.log_in, self._parts, form.get("token", ""), to)
         except LadingError as error:
-            return render("login", {"to": to, "error": error, "viewer": "", "path": ""}, status_of(error))
+            return self._login(to, error)
+
+    def _login(self, to: str, error: LadingError | None = None) -> Response:
+        provider = urlsplit(self._parts.settings.oidc_issuer).netloc
+        shown = {"to": to, "error": error, "viewer": "", "path": "", "provider": provider}
+        return render("login", shown, status_of(error) if error else 200)
 
     async def logout(self, request: Request) -> Response:
         try:

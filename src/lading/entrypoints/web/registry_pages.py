@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
+from lading.entrypoints.api.access import hidden
 from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.errors import NotFound
@@ -77,6 +78,7 @@ class RegistryPages:
         text, after = _asked(request)
         place = self._parts.registry.place(name)
         if not place.exists or not sight_of(self._viewer).sees(place):
+            hidden(self._parts, self._viewer, place)
             raise NameUnknown(f"There is no repository {name}.", remedy="See the list of repositories.")
         shown, more = page_of(self._parts.listings.tags(name, text=text, after=after, limit=_PAGE + 1), _PAGE)
         return {

@@ -8,7 +8,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from lading.identity import Principal
+from lading.entrypoints.web.pages import render
+from lading.identity import IssuedToken, Principal
 from lading.kernel.errors import Forbidden, Unauthenticated
 from lading.wiring import Wiring
 
@@ -21,18 +22,42 @@ def viewer(request: Request, parts: Wiring) -> Principal:
     token = request.cookies.get(COOKIE, "")
     if not token:
         raise Unauthenticated("Log in first.")
-    return parts.identity.authenticate_token(token)
+    found = parts.identity.authenticate_token(token)
+    request.state.caller = found
+    return found
 
 
 def log_in(parts: Wiring, token: str, to: str) -> Response:
     """Start a session for the principal of `token`; raises Unauthenticated."""
     principal = parts.identity.authenticate_token(token.strip())
     issued = parts.identity.issue_token(principal.id, purpose="session", lasting=_LASTING, actor=principal.id)
-    response = RedirectResponse(to if to.startswith("/") and not to.startswith("//") else "/", 303)
+    response = RedirectResponse(_within(to), 303)
+    _keep(response, issued)
+    return response
+
+
+def welcome(request: Request, parts: Wiring, issued: IssuedToken, to: str) -> Response:
+    """Start a session for whoever came back from the identity provider.
+
+    With a page that goes on by itself: a browser does not send a strict cookie along when another site's redirect ends
+    here.
+    """
+    request.state.caller = parts.identity.authenticate_token(issued.text)
+    response = render("welcome", {"to": _within(to), "viewer": "", "path": ""})
+    _keep(response, issued)
+    parts.identity.used(request.state.caller, "log in", "console")
+    return response
+
+
+def _keep(response: Response, issued: IssuedToken) -> None:
     response.set_cookie(
         COOKIE, issued.text, max_age=int(_LASTING.total_seconds()), httponly=True, samesite="strict", path="/"
     )
-    return response
+
+
+def _within(to: str) -> str:
+    """A path of the console; the first page for what leads elsewhere."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 
 def log_out(request: Request, parts: Wiring) -> Response:

@@ -28,6 +28,13 @@ class PrincipalCreated(_AboutPrincipal, frozen=True, kw_only=True, tag="principa
     kind_of: str
 
 
+class PrincipalLinked(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.linked"):
+    """A subject of an identity provider is this person from now on."""
+
+    issuer: str
+    external: str
+
+
 class PrincipalDisabled(_AboutPrincipal, frozen=True, kw_only=True, tag="principal.disabled"):
     """Nothing proves this principal any more; all its tokens were revoked."""
 
@@ -63,7 +70,29 @@ class TokenRevoked(_AboutPrincipal, frozen=True, kw_only=True, tag="token.revoke
 
 
 class AccessRefused(_AboutPrincipal, frozen=True, kw_only=True, tag="access.refused"):
-    """Somebody asked for what they may not do; `principal` is `anonymous` when nobody proved who it was."""
+    """Somebody asked for what they may not do; `principal` is `anonymous` when nobody proved who it was.
+
+    `door` is the endpoint, `address` where the call came from, `status` what HTTP said. The same refusal again and
+    again is one fact a minute, with how often (`times`) and between which moments. `various` stands for more different
+    ones than are told apart.
+    """
 
     operation: str
     target: str
+    door: str = ""
+    address: str = ""
+    status: int = 0
+    times: int = 1
+    first: str = ""
+    last: str = ""
+
+
+class AccessUsed(_AboutPrincipal, frozen=True, kw_only=True, tag="access.used"):
+    """Somebody's call changed something: who and with which token, what, by which door and from where, and when."""
+
+    operation: str
+    target: str
+    token_id: str = ""
+    door: str = ""
+    address: str = ""
+    moment: str = ""

@@ -90,11 +90,12 @@ class ManifestDeleted(_AboutImage, frozen=True, kw_only=True, tag="image.deleted
 
 
 class PullRefused(_AboutImage, frozen=True, kw_only=True, tag="image.pull-refused"):
-    """The pull endpoint did not serve an image, and why."""
+    """The pull endpoint did not serve an image, and why; the same refusal again is one fact a minute, with a count."""
 
     repository: str
     principal: str
     reason: str
+    times: int = 1
 
 
 class LayerInventoried(Fact, frozen=True, kw_only=True, tag="layer.inventoried"):

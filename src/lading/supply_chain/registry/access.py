@@ -92,13 +92,15 @@ class Visitor:
 
     `team` is the team that a robot works for, and that owns what it pushes first; empty for people of several teams.
     `scopes` is set for a token of the token flow: it allows what the principal may and the token was given for.
-    `proof` is whatever the authenticator keeps with its visitors.
+    `until` is when that token ends, in seconds since 1970. `proof` is whatever the authenticator keeps with its
+    visitors.
     """
 
     principal: str
     team: str = ""
     token: str = ""
     scopes: Scopes | None = None
+    until: float | None = None
     proof: object = field(default=None, compare=False, repr=False)
 
 
@@ -111,7 +113,8 @@ class Authenticator(Protocol):
     def identify(self, user: str, secret: str, address: str = "") -> Visitor | None:
         """The visitor behind a user name and a token or password; None when they don't match.
 
-        `address` is where the request comes from, to count failures by.
+        `address` is where the request comes from, to count failures by. Raises TooManyRequests when there were too
+        many, before anything is checked.
         """
         ...
 
@@ -147,9 +150,9 @@ class FixedAuthenticator:
     def may(self, visitor: Visitor, access: Access, place: Place) -> bool:
         if access is Access.PULL:
             return self.sight(visitor).sees(place)
-        return visitor != ANONYMOUS and place.team in ("", visitor.team)
+        return visitor.principal != ANONYMOUS.principal and place.team in ("", visitor.team)
 
     def sight(self, visitor: Visitor) -> Sight:
-        if visitor == ANONYMOUS:
+        if visitor.principal == ANONYMOUS.principal:
             return Sight(public=True)
         return Sight(internal=True, public=True, teams=frozenset({visitor.team}))

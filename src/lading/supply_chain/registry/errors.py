@@ -105,15 +105,38 @@ class RangeInvalid(RegistryError, InvalidInput):
 
 
 class Denied(RegistryError, Forbidden):
-    """The image or the operation is not allowed for the one who asks."""
+    """The image or the operation is not allowed for the one who asks. `stated`: a fact says so already."""
 
     oci_code = "DENIED"
+    stated = False
 
 
 class ScopeMissing(RegistryError, Unauthenticated):
     """A token of the token flow was not given for what it is used for."""
 
     oci_code = "UNAUTHORIZED"
+
+
+class TooManyRequests(RegistryError, Unavailable):
+    """Somebody asked, or failed to log in, more often than they may. `retry_after` is in seconds."""
+
+    oci_code = "TOOMANYREQUESTS"
+
+    def __init__(self, what: str, *, retry_after: float, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy or f"Try again in {max(1, round(retry_after))} seconds.")
+        self.retry_after = retry_after
+
+
+class TokenKeysUnusable(RegistryError, Unavailable):
+    """The file of the keys that tokens are signed with cannot be used."""
+
+    oci_code = "UNKNOWN"
+
+
+class TokenRequestInvalid(RegistryError, InvalidInput):
+    """A request for a token is malformed, or for another service."""
+
+    oci_code = "UNSUPPORTED"
 
 
 class QuotaExceeded(RegistryError, Forbidden):

@@ -19,6 +19,7 @@ import msgspec
 
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.ids import new_id
+from lading.kernel.repeats import Repeats, Times
 
 MOST_BYTES: Final = 16 << 20
 MOST_FILE_BYTES: Final = 1 << 20
@@ -39,6 +40,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     repository: str
     principal: str
     reason: str
+    times: int = 1
 
 
 class PullCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +114,12 @@ class Spool:
 class PullNotes:
     """What the pull endpoint notes down: refusals at once, answered pulls added up and every two seconds.
 
-    A process that is killed loses the counts of its last two seconds, and no refusal.
+    A process that is killed loses the counts of its last two seconds, and no first refusal.
     """
 
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._refusals = Spool(directory, REFUSALS)
+        self._repeats: Repeats[Refusal] = Repeats(self._say, _wider, clock)
         self._pulls = Spool(directory, PULLS)
         self._stale = Spool(directory, STALE)
         self._stale_noted: dict[tuple[str, str], float] = {}
@@ -126,9 +129,9 @@ class PullNotes:
         self._timer: threading.Timer | None = None
 
     def refused(self, digest: str, repository: str, principal: str, reason: str) -> None:
-        """Note a refused pull."""
+        """Note a refused pull; the same again within a minute is counted, and noted once more then."""
         text = reason[:_MOST_TEXT]
-        self._refusals.append(Refusal(digest=digest, repository=repository, principal=principal, reason=text))
+        self._repeats.note(Refusal(digest=digest, repository=repository, principal=principal, reason=text))
 
     def stale(self, digest: str, repository: str, reference: str, why: str) -> None:
         """Note that something was served that may be old, once a minute for each reference."""
@@ -170,9 +173,18 @@ class PullNotes:
         if timer is not None:
             timer.cancel()
         self.flush()
+        self._repeats.close()
         self._refusals.close()
         self._pulls.close()
         self._stale.close()
+
+    def _say(self, refusal: Refusal, times: Times) -> None:
+        self._refusals.append(msgspec.structs.replace(refusal, times=times.count))
+
+
+def _wider(refusal: Refusal) -> tuple[Refusal, Refusal]:
+    """Each is about content that is there, so their number is bounded by it; whose and why is not."""
+    return refusal, msgspec.structs.replace(refusal, principal="various", reason="various")
 
 
 def pattern(name: str) -> str:

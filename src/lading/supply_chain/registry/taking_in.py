@@ -1,4 +1,4 @@
-"""What the pull endpoint has to say, on its way to the database: the worker's side.
+"""What the registry's endpoints have to say, on its way to the database: the worker's side.
 
 Each refusal becomes one fact and each count is added once: how far a file was read is kept in the transaction that
 keeps what was read.
@@ -7,6 +7,7 @@ keeps what was read.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import IO, Final
 import msgspec
 
 from lading.facts import Fact, Ledger
+from lading.facts.kinds.identity import AccessRefused, AccessUsed
 from lading.facts.kinds.mirroring import StaleServed
 from lading.facts.kinds.supply_chain import PullRefused
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.state import Database, Transaction
+from lading.supply_chain.registry.calls import CALLS
 from lading.supply_chain.registry.spool import PULLS, REFUSALS, STALE, PullCount, Refusal, StaleNote, pattern
 from lading.supply_chain.registry.sql import writing as sql
 
@@ -29,12 +32,13 @@ _log: Final = logging.getLogger(__name__)
 _refusal: Final = msgspec.json.Decoder(Refusal)
 _stale: Final = msgspec.json.Decoder(StaleNote)
 _count: Final = msgspec.json.Decoder(PullCount)
+_call: Final[msgspec.json.Decoder[AccessRefused | AccessUsed]] = msgspec.json.Decoder(AccessRefused | AccessUsed)
 
 Keep = Callable[[Transaction, Sequence[bytes]], int]
 
 
 def take_in(directory: Path, database: Database, ledger: Ledger) -> int:
-    """Keep what was spooled since the last call; returns how many refusals became facts.
+    """Keep what was spooled since the last call; returns how many refusals and changes became facts.
 
     Files that nobody appends to any more are removed once all of their lines are kept.
     """
@@ -47,9 +51,16 @@ def take_in(directory: Path, database: Database, ledger: Ledger) -> int:
 
         return state
 
+    def called(tx: Transaction, lines: Sequence[bytes]) -> int:
+        facts = [fact for line in lines if (fact := _call_of(line)) is not None]
+        for principal, made in itertools.groupby(facts, key=lambda fact: fact.principal):
+            ledger.append(tx, list(made), actor=principal)
+        return len(facts)
+
     _take(directory, PULLS, database, ledger, _pulled)
     _take(directory, STALE, database, ledger, stated(_stale_fact))
-    return _take(directory, REFUSALS, database, ledger, stated(_fact))
+    taken = _take(directory, CALLS, database, ledger, called)
+    return taken + _take(directory, REFUSALS, database, ledger, stated(_fact))
 
 
 def _take(directory: Path, name: str, database: Database, ledger: Ledger, keep: Keep) -> int:
@@ -122,6 +133,14 @@ def _stale_fact(line: bytes) -> StaleServed | None:
         _log.warning("a spooled note is not readable", extra={"line": repr(line[:200])})
         return None
     return StaleServed(**msgspec.structs.asdict(note))
+
+
+def _call_of(line: bytes) -> AccessRefused | AccessUsed | None:
+    try:
+        return _call.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        _log.warning("a spooled call is not readable", extra={"line": repr(line[:200])})
+        return None
 
 
 def _is_abandoned(handle: IO[bytes]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lading.entrypoints.api.access import Caller, Parts, require
+from lading.entrypoints.api.access import Caller, Parts, hidden, require
 from lading.entrypoints.api.routes.images import find_image
 from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
@@ -86,6 +86,7 @@ def copy(parts: Parts, caller: Caller, body: CopyBody) -> dict[str, Any]:
     if source.image not in elsewhere:
         place = parts.registry.place(Reference.parse(source.image).path)
         if not place.exists or not sight_of(caller).sees(place):
+            hidden(parts, caller, place)
             raise NameUnknown(f"There is no repository {place.name}.", remedy="See `lading repository ls`.")
     if target.image not in elsewhere:
         _require_push(parts, caller, Reference.parse(target.image).path)

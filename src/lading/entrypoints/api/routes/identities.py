@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
-from lading.identity import Operation, Role
-from lading.kernel.errors import InvalidInput
+from lading.facts.kinds.access import TokenKeysRotated
+from lading.identity import EVERY_TEAM, Operation, Role
+from lading.kernel.clock import timestamp
+from lading.kernel.errors import InvalidInput, NotFound
 
 router: Final = APIRouter(tags=["identity"])
 
@@ -35,6 +37,12 @@ class PersonBody(BaseModel):
     name: str = Field(max_length=64)
 
 
+class LinkBody(BaseModel):
+    """Who a person is at the identity provider."""
+
+    subject: str = Field(min_length=1, max_length=255)
+
+
 class RoleBody(BaseModel):
     """A role for somebody."""
 
@@ -42,6 +50,12 @@ class RoleBody(BaseModel):
     team: str = Field(max_length=64)
     role: str
     repositories: str = Field("", max_length=255, description="Pattern that narrows it, such as shop/*.")
+
+
+class RotationBody(BaseModel):
+    """How long to wait before anything is signed with the new key: time to copy it to other hosts."""
+
+    minutes: int = Field(0, ge=0, le=10_080)
 
 
 @router.get("/whoami")
@@ -91,6 +105,41 @@ def create_person(parts: Parts, caller: Caller, body: PersonBody) -> dict[str, A
     return {"principal": person, "token": issued.text}
 
 
+@router.get("/principals")
+def principals(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
+    """People and robots with a role in a team that the caller is admin of; all of them for an admin of every team."""
+    every = parts.identity.may(caller, Operation.ADMIN, EVERY_TEAM)
+    return [
+        {
+            "principal": row.name,
+            "roles": sorted([grant.team, str(grant.role), grant.repositories] for grant in row.grants),
+            "created": row.created_at,
+            "disabled": row.disabled,
+        }
+        for row in parts.identity.principals()
+        if every or any(parts.identity.may(caller, Operation.ADMIN, grant.team) for grant in row.grants)
+    ]
+
+
+@router.post("/principals/{principal:path}/disable")
+def disable(parts: Parts, caller: Caller, principal: str) -> dict[str, Any]:
+    """Let nothing prove somebody any more; their tokens are revoked."""
+    require(parts, caller, Operation.ADMIN, target=principal)
+    parts.identity.disable(principal, actor=caller.id)
+    return {"disabled": principal}
+
+
+@router.post("/people/{name}/link")
+def link(parts: Parts, caller: Caller, name: str, body: LinkBody) -> dict[str, Any]:
+    """Let a subject of the identity provider log in as a person who is here already."""
+    require(parts, caller, Operation.ADMIN)
+    issuer = parts.settings.oidc_issuer
+    if not issuer:
+        raise NotFound("This Lading has no identity provider.", remedy="Set LADING_OIDC_ISSUER.")
+    parts.identity.link(f"person:{name.removeprefix('person:')}", issuer, body.subject, actor=caller.id)
+    return {"principal": name, "issuer": issuer, "subject": body.subject}
+
+
 @router.post("/roles", status_code=201)
 def grant(parts: Parts, caller: Caller, body: RoleBody) -> dict[str, Any]:
     """Give somebody a role in a team."""
@@ -125,6 +174,17 @@ def tokens(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
         }
         for row in parts.identity.tokens()
     ]
+
+
+@router.post("/token-keys", status_code=201)
+def rotate_token_keys(parts: Parts, caller: Caller, body: RotationBody) -> dict[str, Any]:
+    """Sign the tokens of the token flow with a new key; those that were signed before stay good for their minutes."""
+    require(parts, caller, Operation.ADMIN)
+    made = parts.tokens.rotate(timedelta(minutes=body.minutes))
+    since = timestamp(datetime.fromtimestamp(made.since, UTC))
+    with parts.database.write() as tx:
+        parts.ledger.append(tx, [TokenKeysRotated(key_id=made.id, since=since)], actor=caller.id)
+    return {"key": made.id, "since": since}
 
 
 @router.delete("/tokens/{token}")

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from lading.entrypoints.api.access import Caller, Parts, require
+from lading.entrypoints.api.access import Caller, Parts, hidden, require
 from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.errors import Conflict
@@ -213,8 +213,9 @@ def find_image(parts: Wiring, caller: Caller, image: str) -> ImageRow:
     for row in rows:
         if parts.identity.may(caller, Operation.READ, row.team, row.repository):
             return row
-    sight = sight_of(caller)
-    if not any(sight.sees(parts.registry.place(row.repository)) for row in rows):
+    sight, places = sight_of(caller), [parts.registry.place(row.repository) for row in rows]
+    if not any(sight.sees(place) for place in places):
+        hidden(parts, caller, places[0])
         raise unknown
     require(parts, caller, Operation.READ, rows[0].team, rows[0].digest, rows[0].repository)
     return rows[0]

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from lading.entrypoints.api.access import Caller, Parts
+from lading.entrypoints.api.access import Caller, Parts, hidden
 from lading.identity import Operation
 from lading.supply_chain.registry.access import Visibility
 from lading.supply_chain.registry.errors import NameUnknown
@@ -48,6 +48,7 @@ def tags(
     """Tags of a repository in lexical order, each with what it names, its state, size and pulls."""
     place = parts.registry.place(repository)
     if not place.exists or not sight_of(caller).sees(place):
+        hidden(parts, caller, place)
         raise NameUnknown(f"There is no repository {repository}.", remedy="See `lading repository ls`.")
     return [msgspec.to_builtins(row) for row in parts.listings.tags(repository, text=q, after=after, limit=limit)]
 
@@ -57,6 +58,7 @@ def change_visibility(parts: Parts, caller: Caller, repository: str, body: Visib
     """Change who may pull from a repository; admins of its team may."""
     place = parts.registry.place(repository)
     if not place.exists or not sight_of(caller).sees(place):
+        hidden(parts, caller, place)
         raise NameUnknown(f"There is no repository {repository}.", remedy="See `lading repository ls`.")
     parts.identity.require(
         caller, Operation.ADMIN, place.team, target=f"visibility of {repository}", repository=repository
