@@ -130,7 +130,7 @@ class Overlay:
 
 def _at(entry: FileEntry, path: str, link: str) -> FileEntry:
     link = link if entry.kind == HARDLINK else entry.link
-    return FileEntry(path, entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.sha256, link)
+    return msgspec.structs.replace(entry, path=path, link=link)
 
 
 def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
@@ -138,9 +138,7 @@ def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
     for path, entry in entries.items():
         target = entries.get(entry.link) if entry.kind == HARDLINK else None
         if target is not None and target.kind != HARDLINK:
-            entries[path] = FileEntry(
-                path, target.kind, target.mode, target.uid, target.gid, target.size, target.sha256, target.link
-            )
+            entries[path] = msgspec.structs.replace(target, path=path)
     return entries
 
 

@@ -8,6 +8,7 @@ old GNU sparse headers (skipped, never expanded).
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from typing import Final
 
@@ -91,6 +92,14 @@ class TarReader:
             return hashlib.sha256(data).digest(), data if size <= keep else None
         return self._long_content(size, size <= keep)
 
+    def head(self, size: int) -> bytes:
+        """The first bytes of the present member's content, at most `size`, without taking them."""
+        size = min(size, self._left)
+        while self._at + size > len(self._buffer) and (more := next(self._chunks, b"")):
+            self.bytes_read += len(more)
+            self._buffer, self._at = self._buffer[self._at :] + more, 0
+        return self._buffer[self._at : self._at + size]
+
     def trailing(self) -> bool:
         """Read what follows the end of the archive; whether there is anything but zeros in it."""
         found = any(self._buffer[self._at :])
@@ -101,12 +110,12 @@ class TarReader:
 
     def _long_content(self, size: int, keep: bool) -> tuple[bytes, bytes | None]:
         hasher = hashlib.sha256()
-        kept: list[bytes] = []
+        kept = io.BytesIO()
         for piece in self._pieces(size):
             hasher.update(piece)
             if keep:
-                kept.append(bytes(piece))
-        return hasher.digest(), b"".join(kept) if keep else None
+                kept.write(piece)
+        return hasher.digest(), kept.getvalue() if keep else None
 
     def _extension(self, member: Member) -> bytes:
         if member.size > self._limits.extended_header:

@@ -29,7 +29,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True, order=True):
 class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One path of a layer. `kind` is one letter: f, d, l(ink), h(ard link), c, b, p; `link` is where a link points.
 
-    `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read.
+    `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read. `form`
+    is what a program's first bytes say (see `programs`): by it a later version knows who would have wanted the file.
     """
 
     path: str
@@ -40,6 +41,7 @@ class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int
     sha256: bytes = b""
     link: str = ""
+    form: str = ""
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +81,11 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     owner: str = ""
     release: dict[str, str] = {}
     gaps: tuple[Note, ...] = ()
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing was found in the file, not even that it cannot be read."""
+        return not (self.packages or self.owns or self.release or self.gaps)
 
 
 class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,10 +7,11 @@ package carries the source that it was built from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
@@ -30,8 +31,8 @@ class DpkgCataloger:
     """Reads `var/lib/dpkg/status`, `status.d/*` and `info/*.list`."""
 
     name = "dpkg"
-    names: Set[str] = frozenset({"status"})
-    directories: Set[str] = frozenset({_STATUS_D, _INFO})
+    revision = 2
+    places = Places(names=frozenset({"status"}), directories=frozenset({_STATUS_D, _INFO}))
     most = 32 * MIB
 
     def wants(self, path: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import Final
 
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
@@ -16,8 +16,8 @@ class ReleaseCataloger:
     """Reads `etc/os-release` and `usr/lib/os-release`."""
 
     name = "release"
-    names: Set[str] = frozenset({"os-release"})
-    directories: Set[str] = frozenset()
+    revision = 1
+    places = Places(names=frozenset({"os-release"}))
     most = MIB
 
     def wants(self, path: str) -> bool:
