@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory import paths
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
 from lading.supply_chain.inventory.files import unpack
+from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
     HARDLINK,
@@ -31,7 +31,9 @@ from lading.supply_chain.inventory.values import (
 
 _MERGED_DIRECTORIES: Final = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 _MOST_GAPS: Final = 500
-_DPKG_FAMILY: Final = frozenset({"debian", "ubuntu"})
+_SYSTEMS: Final = {"deb": "var/lib/dpkg/status", "apk": "lib/apk/db/installed", "rpm": "usr/lib/sysimage/rpm"}
+# Their directory belongs to them alone, so its owner is theirs; programs lie in directories of everybody.
+_OWN_DIRECTORY: Final = ("/METADATA", "/PKG-INFO", "/package.json")
 
 
 class Overlay:
@@ -190,27 +192,18 @@ def _packages(overlay: Overlay) -> Iterator[Package]:
 
 
 def _identity(package: Package) -> tuple[str, ...]:
-    place = "" if package.ecosystem == "Debian" else package.path
+    place = "" if type_of(package) else package.path
     return package.ecosystem, package.name, package.version, package.architecture, place
 
 
 def _finished(
     package: Package, brought: dict[tuple[str, ...], str], release: dict[str, str], owners: dict[str, str]
 ) -> Package:
-    layer = brought[_identity(package)]
-    if package.ecosystem != "Debian":
-        return msgspec.structs.replace(package, layer=layer, provided_by=_owner(package.path, owners))
-    distribution, number = release.get("ID", "debian"), release.get("VERSION_ID", "")
-    family = {"debian": "Debian", "ubuntu": "Ubuntu"}.get(distribution, distribution.title() or "Debian")
-    purl = PackageUrl.of(
-        "deb",
-        package.name,
-        namespace=distribution or "debian",
-        version=package.version,
-        qualifiers={"arch": package.architecture, "distro": f"{distribution}-{number}" if number else ""},
-    )
-    ecosystem = f"{family}:{number}" if number else family
-    return msgspec.structs.replace(package, layer=layer, purl=str(purl), ecosystem=ecosystem)
+    placed = msgspec.structs.replace(package, layer=brought[_identity(package)])
+    kind = type_of(package)
+    if kind:
+        return settled(placed, kind, release)
+    return msgspec.structs.replace(placed, provided_by=_owner(package.path, owners))
 
 
 def _release(overlay: Overlay) -> dict[str, str]:
@@ -222,14 +215,18 @@ def _release(overlay: Overlay) -> dict[str, str]:
 
 
 def _owners(overlay: Overlay) -> dict[str, str]:
-    """Owned path -> deb package (empty for a package of another kind)."""
+    """Owned path -> distribution's package (empty for a package of another kind)."""
     return {
-        owned: database.owner for database in overlay.databases.values() for owned in database.owns if owned
+        path: owner for database in overlay.databases.values() for path, owner in database.owned() if path
     }  # fmt: skip
 
 
 def _owner(path: str, owners: dict[str, str]) -> str:
-    return owners.get(path, "") or owners.get(path.rpartition("/")[0], "")
+    """The distribution's package that owns a file; lists written before directories moved name it without `usr`."""
+    found = owners.get(path, "") or owners.get(path.removeprefix("usr/"), "")
+    if not found and path.endswith(_OWN_DIRECTORY):
+        found = owners.get(path.rpartition("/")[0], "")
+    return found
 
 
 def _unowned(overlay: Overlay, files: list[str], owners: dict[str, str]) -> int:
@@ -265,14 +262,16 @@ def _gaps(
         yield from layer.hostile
     for database in overlay.databases.values():
         yield from database.gaps
-    databases = overlay.databases
-    debs = any(database.cataloger == "dpkg" and database.packages for database in databases.values())
-    lists = sum(database.owner != "" for database in databases.values())
-    if lists and not debs:
-        yield Note(UNREADABLE, "var/lib/dpkg/status", f"it names no package, yet {lists} have lists of their files")
-    elif release.get("ID") in _DPKG_FAMILY and not debs:
-        yield Note(UNREADABLE, "var/lib/dpkg/status", f"this is {release['ID']}, and there is no readable database")
-    elif debs and not release.get("VERSION_ID"):
+    databases = overlay.databases.values()
+    systems = {type_of(package) for database in databases for package in database.packages[:1]} - {""}
+    lists = sum(database.owner != "" for database in databases)
+    identity = release.get("ID", "")
+    lost = [kind for kind, family in FAMILIES.items() if identity in family and kind not in systems]
+    if lists and "deb" not in systems:
+        yield Note(UNREADABLE, _SYSTEMS["deb"], f"it names no package, yet {lists} have lists of their files")
+    elif lost:
+        yield Note(UNREADABLE, _SYSTEMS[lost[0]], f"this is {identity}, and there is no readable database")
+    elif systems and not release.get("VERSION_ID"):
         yield Note("release-unknown", "etc/os-release", "the release of these packages is not known: not matched")
     elif not release and not any_packages and overlay.files:
         yield Note("nothing-recognised", "", "no distribution and no package was recognised in this image")

@@ -1,20 +1,24 @@
 """The centre of matching, without input or output: one package, the advisories of its name, and what is known of them.
 
-Debian speaks of source packages, so deb packages are matched by source and source version. A version that cannot be
-compared is taken as affected, and the finding says so: what cannot be judged must be seen.
+Debian, Ubuntu and Alpine speak of source packages, so theirs are matched by source and source version; advisories of
+rpm distributions name binary packages. A version that cannot be compared is taken as affected, and the finding says so:
+what cannot be judged must be seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from lading.kernel.severity import Severity
 from lading.supply_chain.advisories.advisory import Advisory
 from lading.supply_chain.inventory.values import Package
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.ranges import fixes_above, why_affected
-from lading.supply_chain.match.versions import Key, VersionInvalid, key_for
+from lading.supply_chain.match.versions import ALPINE, Key, VersionInvalid, key_for
+
+_BY_SOURCE: Final = frozenset({"Debian", "Ubuntu", *ALPINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Hit:
 
 def matched_as(package: Package) -> tuple[str, str, str]:
     """Ecosystem, name and version under which advisories speak of a package."""
-    if package.source and package.ecosystem.partition(":")[0] in ("Debian", "Ubuntu"):
+    if package.source and package.ecosystem.partition(":")[0] in _BY_SOURCE:
         return package.ecosystem, package.source, package.source_version
     return package.ecosystem, package.name, package.version
 

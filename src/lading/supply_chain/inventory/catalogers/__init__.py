@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.supply_chain.inventory.catalogers import dpkg, npm, python, release
+from lading.supply_chain.inventory.catalogers import apk, dpkg, npm, python, release
 from lading.supply_chain.inventory.catalogers.cataloger import Cataloger, Places
 from lading.supply_chain.inventory.catalogers.catalogers import Catalogers
 
 CATALOGERS: Final = Catalogers(
     (
         dpkg.DpkgCataloger(),
+        apk.ApkCataloger(),
         python.PythonCataloger(),
         npm.NpmCataloger(),
         release.ReleaseCataloger(),
