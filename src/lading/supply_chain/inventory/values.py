@@ -53,7 +53,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     release is not known yet and it is `Debian`, `Alpine` or `RPM`. `source` and `source_version` are what a
     distribution builds the package from. `path` is the file that says the package is there, `layer` the layer
     that brought it, `provided_by` the distribution's package that owns `path`: such a package is the distribution's to
-    mend and is not matched by itself.
+    mend and is not matched by itself. `vendor` is who says to have built it.
     """
 
     purl: str
@@ -68,6 +68,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: str = ""
     provided_by: str = ""
     declared_only: bool = False
+    vendor: str = ""
 
 
 class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.supply_chain.inventory.catalogers import apk, dpkg, npm, python, release
+from lading.supply_chain.inventory.catalogers import apk, dpkg, npm, python, release, rpm
 from lading.supply_chain.inventory.catalogers.cataloger import Cataloger, Places
 from lading.supply_chain.inventory.catalogers.catalogers import Catalogers
 
@@ -16,6 +16,7 @@ CATALOGERS: Final = Catalogers(
     (
         dpkg.DpkgCataloger(),
         apk.ApkCataloger(),
+        rpm.RpmCataloger(),
         python.PythonCataloger(),
         npm.NpmCataloger(),
         release.ReleaseCataloger(),
