@@ -10,8 +10,12 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lading.supply_chain.inventory.catalogers.golang import GoCataloger
 from lading.supply_chain.inventory.catalogers.rpm import RpmCataloger
 from lading.supply_chain.inventory.catalogers.rpm.header import Header, HeaderDamaged
+from lading.supply_chain.inventory.catalogers.rust import RustCataloger
+from lading.supply_chain.inventory.catalogers.wellknown import WellKnownCataloger
+from program_files import BASE, crates, elf, go_information, macho, pe, pointing_go_information
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "packages"
 DATABASES = ["rpmdb.sqlite", "Packages.db", "Packages-little-endian", "Packages-big-endian"]
@@ -57,3 +61,29 @@ def test_any_bytes_are_read_as_a_header(content: bytes, count: int) -> None:
             header.text(tag), header.number(tag), header.texts(tag)
     except HeaderDamaged:
         return
+
+
+PROGRAMS = [
+    form({".text": bytes(40), name: content})
+    for form in (elf, pe, macho)
+    for name, content in (
+        (".go.buildinfo", go_information("go1.21.5", ["dep\tgolang.org/x/net\tv0.17.0"])),
+        (".data", pointing_go_information("go1.17", ["mod\texample.com/a\tv1.0.0"], BASE + 144)),
+        (".dep-v0", crates({"name": "rand", "version": "0.8.5"})),
+    )
+]
+LOOKING = [GoCataloger(), RustCataloger(), WellKnownCataloger()]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PROGRAMS), DAMAGE, st.integers(0, 300), st.sampled_from([26, 64, 200]))
+def test_damaged_programs_are_read(program: bytes, damage: list[tuple[float, int]], cut: int, within: int) -> None:
+    content = damaged(program, damage, within)
+    for cataloger in LOOKING:
+        cataloger.read("bin/nginx", content[: len(content) - cut])
+
+
+@given(st.sampled_from(["bin/x", "a/Cargo.lock", "jre/release"]), st.sampled_from([b"", b"\x7fELF\2\1", b"MZ", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"]), st.binary(max_size=400))  # fmt: skip
+def test_any_bytes_are_read_as_a_program(path: str, head: bytes, content: bytes) -> None:
+    for cataloger in LOOKING:
+        cataloger.read(path, head + content)

@@ -15,6 +15,7 @@ import msgspec
 from lading.supply_chain.inventory import paths
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
+from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
@@ -154,7 +155,8 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
     release = _release(overlay)
     owners = _owners(overlay)
-    packages = [_finished(package, brought, release, owners) for package in _packages(overlay)]
+    finished = (_finished(package, brought, release, owners) for package in _packages(overlay))
+    packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
         image=image,

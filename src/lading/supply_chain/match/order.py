@@ -10,8 +10,11 @@ from lading.supply_chain.match.versions import VersionInvalid, key_for
 # Types of package URLs -> ecosystems of advisories.
 _ECOSYSTEMS: Final = {
     "apk": "Alpine",
+    "cargo": "crates.io",
     "deb": "Debian",
     "debian": "Debian",
+    "go": "Go",
+    "golang": "Go",
     "npm": "npm",
     "pypi": "PyPI",
     "rpm": "RPM",

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.supply_chain.inventory.catalogers import apk, dpkg, npm, python, release, rpm
+from lading.supply_chain.inventory.catalogers import (
+    apk,
+    dpkg,
+    foreign,
+    golang,
+    npm,
+    python,
+    release,
+    rpm,
+    rust,
+    wellknown,
+)
 from lading.supply_chain.inventory.catalogers.cataloger import Cataloger, Places
 from lading.supply_chain.inventory.catalogers.catalogers import Catalogers
 
@@ -20,6 +31,10 @@ CATALOGERS: Final = Catalogers(
         python.PythonCataloger(),
         npm.NpmCataloger(),
         release.ReleaseCataloger(),
+        golang.GoCataloger(),
+        rust.RustCataloger(),
+        wellknown.WellKnownCataloger(),
+        foreign.ForeignCataloger(),
     )
 )
 VERSION: Final = CATALOGERS.version

@@ -1,4 +1,4 @@
-"""Debian packages: dpkg's status file, one file a package in `status.d` (distroless), and the lists of their files.
+"""Debian packages: dpkg's status file, one file for each in `status.d` (distroless), and the lists of their files.
 
 The status file is a list of stanzas as of deb822(5). Debian's security team speaks of source packages, so each binary
 package carries the source that it was built from.
@@ -28,7 +28,7 @@ UNREADABLE: Final = "package-database-unreadable"
 
 
 class DpkgCataloger:
-    """Reads `var/lib/dpkg/status`, `status.d/*` and `info/*.list`."""
+    """Reads `var/lib/dpkg/status`, `status.d/*` with its `.md5sums`, and `info/*.list`."""
 
     name = "dpkg"
     revision = 2
@@ -38,7 +38,7 @@ class DpkgCataloger:
     def wants(self, path: str) -> bool:
         if path.startswith(_INFO):
             return path.endswith(".list")
-        return path == _STATUS or (path.startswith(_STATUS_D) and not path.endswith(".md5sums"))
+        return path == _STATUS or path.startswith(f"{_STATUS_D}/")
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         text = content.decode("utf-8", "replace")
@@ -46,6 +46,8 @@ class DpkgCataloger:
             owner = path.rpartition("/")[2].removesuffix(".list").partition(":")[0]
             owned = tuple(line[1:] for line in text.splitlines() if len(line) > 1 and line.startswith("/"))
             return PackageDatabase(path=path, cataloger=self.name, owner=owner, owns=owned)
+        if path.endswith(".md5sums"):
+            return PackageDatabase(path=path, cataloger=self.name, owner=_summed_owner(path), owns=tuple(_summed(text)))
         packages, gaps = [], []
         if b"\0" in content or (content and not content.endswith(b"\n") and path == _STATUS):
             gaps.append(Note(UNREADABLE, path, "it is cut short or is not text"))
@@ -64,6 +66,18 @@ class DpkgCataloger:
         if not packages and not gaps:
             gaps.append(Note(UNREADABLE, path, "it names no package at all"))
         return PackageDatabase(path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:20]))
+
+
+def _summed_owner(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".md5sums")
+
+
+def _summed(text: str) -> Iterator[str]:
+    """Lines of md5sum(1): distroless images have them in the place of lists of files."""
+    for line in text.splitlines():
+        _, blank, name = line.partition("  ")
+        if blank and name:
+            yield name.strip().removeprefix("./").lstrip("/")
 
 
 def _stanzas(text: str) -> Iterator[str]:

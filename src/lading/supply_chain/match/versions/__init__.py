@@ -23,7 +23,9 @@ _KEYS: Final[dict[str, Key]] = {
     "Ubuntu": debian.key,
     **dict.fromkeys(ALPINE, apk.key),
     **dict.fromkeys(RPM, rpm.key),
+    "Go": semver.key,
     "PyPI": pep440.key,
+    "crates.io": semver.key,
     "npm": semver.key,
 }
 
