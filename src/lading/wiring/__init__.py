@@ -28,6 +28,7 @@ from lading.lifecycle.expire import Expiry
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
+from lading.lifecycle.steps import BuildSteps
 from lading.observability.collect.collector import Collector
 from lading.observability.collect.docker_source import DockerTelemetrySource
 from lading.observability.query.telemetry import Telemetry
@@ -383,6 +384,7 @@ class Wiring:
             sources=self.sources,
             builder=BuildKit(self._engine_address()),
             bases=self.bases,
+            steps=BuildSteps(self.registry, self.inventories),
             admission=self.admission,
             documents=self.documents,
             policy=self.policy,

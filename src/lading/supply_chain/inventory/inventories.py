@@ -11,6 +11,7 @@ from lading.kernel.clock import Clock, SystemClock
 from lading.kernel.digest import Digest
 from lading.state import Database
 from lading.supply_chain.inventory.catalogers import CATALOGERS, Catalogers
+from lading.supply_chain.inventory.changes import LayerChange, changes
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
@@ -99,6 +100,10 @@ class Inventories:
     def files(self, image: Digest) -> dict[str, FileEntry]:
         """Every path a container of the image starts with, without leading slash; raises NotInventoried."""
         return merged_files(self.layer(Digest.parse(layer)) for layer in self.of(image).layers)
+
+    def changes(self, image: Digest) -> list[LayerChange]:
+        """What each layer of an image did to its packages, lowest first; raises NotInventoried."""
+        return list(changes(self.layer(Digest.parse(layer)) for layer in self.of(image).layers))
 
     def _current(self, layer: Digest) -> LayerInventory | None:
         """What is known of a layer and as good as if it was read now."""

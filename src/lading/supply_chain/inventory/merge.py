@@ -151,11 +151,11 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
     brought: dict[tuple[str, ...], str] = {}
     for layer in layers:
         overlay.apply(layer)
-        visible = {_identity(package) for package in _packages(overlay)}
+        visible = {_identity(package) for package in packages_of(overlay)}
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
-    release = _release(overlay)
+    release = release_of(overlay)
     owners = _owners(overlay)
-    finished = (_finished(package, brought, release, owners) for package in _packages(overlay))
+    finished = (_finished(package, brought, release, owners) for package in packages_of(overlay))
     packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
@@ -180,7 +180,8 @@ def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
     return overlay.files
 
 
-def _packages(overlay: Overlay) -> Iterator[Package]:
+def packages_of(overlay: Overlay) -> Iterator[Package]:
+    """The packages that its databases name, as the layers say them: distributions' without their release."""
     installed = {
         path.split("node_modules/", 1)[0] for path in overlay.databases if path.endswith("/package.json")
     }  # fmt: skip
@@ -208,7 +209,8 @@ def _finished(
     return msgspec.structs.replace(placed, provided_by=_owner(package.path, owners))
 
 
-def _release(overlay: Overlay) -> dict[str, str]:
+def release_of(overlay: Overlay) -> dict[str, str]:
+    """What os-release says; empty when there is none."""
     for path in PATHS:
         database = overlay.databases.get(path)
         if database is not None and database.release:
