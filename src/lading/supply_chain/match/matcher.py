@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lading.kernel.severity import Severity
-from lading.supply_chain.advisories.advisory import Advisory
+from lading.supply_chain.advisories.advisory import Advisory, Affected
 from lading.supply_chain.inventory.values import Package
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.ranges import fixes_above, why_affected
-from lading.supply_chain.match.versions import ALPINE, Key, VersionInvalid, key_for
+from lading.supply_chain.match.versions import ALPINE, RPM, Key, VersionInvalid, key_for
 
+_MODULE: Final = ".module"
 _BY_SOURCE: Final = frozenset({"Debian", "Ubuntu", *ALPINE})
 
 
@@ -72,7 +73,7 @@ def match(package: Package, advisories: Iterable[Advisory], knowledge: Knowledge
 
 def _why(advisory: Advisory, ecosystem: str, name: str, version: str) -> str:
     for affected in advisory.affected:
-        if affected.name != name or affected.ecosystem != ecosystem:
+        if affected.name != name or affected.ecosystem != ecosystem or _of_another_stream(affected, version):
             continue
         try:
             why = why_affected(affected, version, key_for(ecosystem))
@@ -81,6 +82,18 @@ def _why(advisory: Advisory, ecosystem: str, name: str, version: str) -> str:
         if why:
             return why
     return ""
+
+
+def _of_another_stream(affected: Affected, version: str) -> bool:
+    """Whether an entry speaks of builds for a module while the package is of the main stream, or the other way round.
+
+    Modular distributions build the same package for several modules and for none, with versions that have no common
+    order; the release says `.module` where it is for one.
+    """
+    if affected.ecosystem.partition(":")[0] not in RPM:
+        return False
+    fixed = [text for span in affected.ranges for kind, text in span.events if kind == "fixed"]
+    return bool(fixed) and all((_MODULE in text) != (_MODULE in version) for text in fixed)
 
 
 def _groups(found: Sequence[Hit]) -> list[list[Hit]]:
