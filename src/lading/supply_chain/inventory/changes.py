@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lading.supply_chain.inventory.merge import Overlay, packages_of, release_of
+from lading.supply_chain.inventory.merge import growing
 from lading.supply_chain.inventory.releases import settled, type_of
-from lading.supply_chain.inventory.values import LayerInventory
+from lading.supply_chain.inventory.values import LayerInventory, Package
 
 _State = dict[tuple[str, str], dict[str, str]]
 
@@ -27,18 +27,17 @@ class LayerChange:
 
 def changes(layers: Iterable[LayerInventory]) -> Iterator[LayerChange]:
     """What each of an image's layers did, lowest first. What is only declared by a lock file does not count."""
-    overlay, before = Overlay(), _State()
-    for layer in layers:
-        overlay.apply(layer)
-        after = _state(overlay)
-        yield _change(layer.layer, before, after)
+    before = _State()
+    for layer, release, packages in growing(layers):
+        after = _state(release, packages)
+        yield _change(layer, before, after)
         before = after
 
 
-def _state(overlay: Overlay) -> _State:
+def _state(release: dict[str, str], packages: Iterable[Package]) -> _State:
     """Packages by type and name: their versions, each with its package URL."""
-    release, state = release_of(overlay), _State()
-    for package in packages_of(overlay):
+    state = _State()
+    for package in packages:
         if package.declared_only:
             continue
         kind = type_of(package)

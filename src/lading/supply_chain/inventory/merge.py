@@ -151,11 +151,11 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
     brought: dict[tuple[str, ...], str] = {}
     for layer in layers:
         overlay.apply(layer)
-        visible = {_identity(package) for package in packages_of(overlay)}
+        visible = {_identity(package) for package in _packages(overlay)}
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
-    release = release_of(overlay)
+    release = _release(overlay)
     owners = _owners(overlay)
-    finished = (_finished(package, brought, release, owners) for package in packages_of(overlay))
+    finished = (_finished(package, brought, release, owners) for package in _packages(overlay))
     packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
@@ -172,6 +172,17 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
     )
 
 
+def growing(layers: Iterable[LayerInventory]) -> Iterator[tuple[str, dict[str, str], list[Package]]]:
+    """An image as it grows, lowest layer first: the layer, what os-release says then, and the packages there are then.
+
+    Packages are as their layers say them, those of distributions without their release.
+    """
+    overlay = Overlay()
+    for layer in layers:
+        overlay.apply(layer)
+        yield layer.layer, _release(overlay), list(_packages(overlay))
+
+
 def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
     """Every path that a container of the image starts with."""
     overlay = Overlay()
@@ -180,8 +191,7 @@ def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
     return overlay.files
 
 
-def packages_of(overlay: Overlay) -> Iterator[Package]:
-    """The packages that its databases name, as the layers say them: distributions' without their release."""
+def _packages(overlay: Overlay) -> Iterator[Package]:
     installed = {
         path.split("node_modules/", 1)[0] for path in overlay.databases if path.endswith("/package.json")
     }  # fmt: skip
@@ -209,8 +219,7 @@ def _finished(
     return msgspec.structs.replace(placed, provided_by=_owner(package.path, owners))
 
 
-def release_of(overlay: Overlay) -> dict[str, str]:
-    """What os-release says; empty when there is none."""
+def _release(overlay: Overlay) -> dict[str, str]:
     for path in PATHS:
         database = overlay.databases.get(path)
         if database is not None and database.release:

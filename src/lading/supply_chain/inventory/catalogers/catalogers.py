@@ -45,15 +45,15 @@ class Catalogers:
     def at(self, path: str) -> Cataloger | None:
         """The cataloger that wants the file at `path` for where it lies. Called for every file of every layer."""
         directory, _, name = path.rpartition("/")
-        for table, key in (
-            (self._names, name),
-            (self._suffixes, name[name.rfind(".") :] if "." in name else ""),
-            (self._directories, directory),
-            (self._folders, directory.rpartition("/")[2]),
-        ):
-            for cataloger in table.get(key, ()):
-                if cataloger.wants(path):
-                    return cataloger
+        candidates = (
+            self._names.get(name, ())
+            + self._suffixes.get(name[name.rfind(".") :], ())
+            + self._directories.get(directory, ())
+            + self._folders.get(directory[directory.rfind("/") + 1 :], ())
+        )
+        for cataloger in candidates:
+            if cataloger.wants(path):
+                return cataloger
         return None
 
     def wanting(self, path: str, form: str) -> tuple[Cataloger, ...]:
