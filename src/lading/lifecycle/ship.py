@@ -248,7 +248,9 @@ class Ships:
         )
         self._state([_built_fact(request, record, image, made)], "system:builder")
         telling.step(f"Admit {spec.name}")
-        steps = self._steps.of(made.digest, [pin.digest for pin in pins.values() if pin.digest is not None])
+        steps = self._steps.of(
+            made.digest, [pin.digest for pin in pins.values() if pin.digest is not None], made.stages
+        )
         return self._admission.admit(made.digest, repository, telling, provenance(record, made, steps))
 
     # Images to running

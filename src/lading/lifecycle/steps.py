@@ -5,7 +5,7 @@ The history of the image's configuration names the step of each layer; the inven
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lading.kernel.digest import Digest
@@ -34,22 +34,38 @@ class BuildSteps:
         self._images = images
         self._inventories = inventories
 
-    def of(self, image: Digest, bases: Iterable[Digest] = ()) -> list[StepPackages]:
-        """What each layer above those of `bases` did, lowest first; takes the image's inventory.
+    def of(
+        self, image: Digest, bases: Iterable[Digest] = (), stages: Mapping[str, Digest] | None = None
+    ) -> list[StepPackages]:
+        """What each layer above those of `bases` did, lowest first; then those of the stages that it was built from.
+
+        Takes the inventories of all of them. A layer is told once. A stage whose image is gone is left out.
 
         Raises:
             LayerMissing: a layer of the image is not there.
         """
+        known = {str(layer) for base in bases for layer in self._layers(base)}
+        told = self._above(image, "", known)
+        for name, stage in (stages or {}).items():
+            try:
+                told += self._above(stage, name, known)
+            except NotFound:
+                continue
+        return told
+
+    def _above(self, image: Digest, stage: str, known: set[str]) -> list[StepPackages]:
+        """What the layers did that are not in `known`; adds them to it."""
         self._inventories.take(image)
-        under = {str(layer) for base in bases for layer in self._layers(base)}
         done = self._inventories.changes(image)
         words = _words(self._images.config(image))
         named = words if len(words) == len(done) else [""] * len(done)
-        return [
-            StepPackages(Digest.parse(change.layer), step, change.added, change.changed, change.removed)
+        told = [
+            StepPackages(Digest.parse(change.layer), step, change.added, change.changed, change.removed, stage)
             for step, change in zip(named, done, strict=True)
-            if change.layer not in under
+            if change.layer not in known
         ]
+        known.update(change.layer for change in done)
+        return told
 
     def _layers(self, base: Digest) -> list[Digest]:
         try:

@@ -47,13 +47,17 @@ class BuildRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepPackages:
-    """What the step that made a layer did to packages, as package URLs; `changed` are pairs of before and after."""
+    """What the step that made a layer did to packages, as package URLs; `changed` are pairs of before and after.
+
+    `stage` names the stage whose layer it is, where the image itself does not have it.
+    """
 
     layer: Digest
     step: str
     added: tuple[str, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
     removed: tuple[str, ...] = ()
+    stage: str = ""
 
 
 def provenance(record: BuildRecord, built: Built, steps: Sequence[StepPackages] = ()) -> dict[str, Any]:
@@ -101,7 +105,8 @@ def _layer(step: StepPackages, secrets: Sequence[str]) -> dict[str, Any]:
     words = step.step
     for secret in secrets:
         words = words.replace(secret, "…")
-    told: dict[str, Any] = {
+    told: dict[str, Any] = {"stage": step.stage} if step.stage else {}
+    told |= {
         "step": words[:_MOST_WORDS],
         "added": list(step.added[:_MOST_PACKAGES]),
         "changed": [{"from": before, "to": after} for before, after in step.changed[:_MOST_PACKAGES]],
