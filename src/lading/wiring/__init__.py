@@ -26,6 +26,7 @@ from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
 from lading.lifecycle.expire import Expiry
 from lading.lifecycle.patch import Patches
+from lading.lifecycle.reread import Rereading
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
 from lading.lifecycle.steps import BuildSteps
@@ -357,6 +358,10 @@ class Wiring:
             clock=self.clock,
             platforms=self.settings.index_platforms,
         )
+
+    @cached_property
+    def rereading(self) -> Rereading:
+        return Rereading(self.inventories, self.admission)
 
     @cached_property
     def expiry(self) -> Expiry:

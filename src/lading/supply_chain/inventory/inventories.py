@@ -66,7 +66,7 @@ class Inventories:
             known = self._current(ref.digest)
             reused += known is not None
             read.append(known or self._read(ref.digest))
-        inventory = merge(str(image), read, unread=len(every) - len(refs))
+        inventory = merge(str(image), read, unread=len(every) - len(refs), version=self._catalogers.version)
         fact = ImageInventoried(
             digest=str(image),
             layers=len(read),
@@ -100,6 +100,11 @@ class Inventories:
     def files(self, image: Digest) -> dict[str, FileEntry]:
         """Every path a container of the image starts with, without leading slash; raises NotInventoried."""
         return merged_files(self.layer(Digest.parse(layer)) for layer in self.of(image).layers)
+
+    def outdated(self, *, after: str = "", limit: int = 100) -> list[Digest]:
+        """Images whose inventory other versions of the catalogers took, by digest beyond `after`, at most `limit`."""
+        with self._database.read() as tx:
+            return [Digest.parse(one) for one in self._store.outdated(tx, self._catalogers.version, after, limit)]
 
     def changes(self, image: Digest) -> list[LayerChange]:
         """What each layer of an image did to its packages, lowest first; raises NotInventoried."""

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from lading.supply_chain.inventory import paths
+from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
 from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
@@ -145,7 +146,7 @@ def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
     return entries
 
 
-def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> ImageInventory:
+def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, version: str = VERSION) -> ImageInventory:
     """The inventory of an image from those of its layers, lowest first; `unread` layers above them were left out."""
     overlay = Overlay()
     brought: dict[tuple[str, ...], str] = {}
@@ -160,7 +161,7 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
         image=image,
-        cataloger_version=layers[0].cataloger_version if layers else "",
+        cataloger_version=version,
         layers=tuple(layer.layer for layer in layers),
         packages=tuple(sorted(packages, key=lambda package: (package.ecosystem, package.purl, package.path))),
         distribution=release.get("ID", ""),

@@ -61,18 +61,26 @@ class InventoryStore:
         return None if body is None else _decode_image(_unpacked(body))
 
     def put_image(self, tx: Transaction, inventory: ImageInventory) -> bool:
-        """Keep it in the place of an older one; whether anything changed."""
-        if self.image(tx, inventory.image) == inventory:
+        """Keep it in the place of an older one; whether anything but the version of the catalogers changed."""
+        known = self.image(tx, inventory.image)
+        if known == inventory:
             return False
+        version = inventory.cataloger_version
+        changed = known is None or msgspec.structs.replace(known, cataloger_version=version) != inventory
         row = {
             "image": inventory.image,
-            "cataloger_version": inventory.cataloger_version,
+            "cataloger_version": version,
             "body": _packed(_encode(inventory)),
         }
         insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         statement = insert(images).values(row)
         tx.execute(statement.on_conflict_do_update(index_elements=["image"], set_=row))
-        return True
+        return changed
+
+    def outdated(self, tx: Transaction, version: str, after: str, limit: int) -> list[str]:
+        """Images whose inventory is not of this version of the catalogers, in order, beyond `after`."""
+        older = sa.select(images.c.image).where(images.c.cataloger_version != version, images.c.image > after)
+        return list(tx.execute(older.order_by(images.c.image).limit(limit)).scalars())
 
 
 def _packed(body: bytes) -> bytes:
