@@ -71,7 +71,7 @@ def test_package_urls_keep_the_module_and_the_revision_of_the_program() -> None:
     packages = read(elf({".go.buildinfo": INLINE})).packages
 
     assert packages[1].purl == (
-        "pkg:golang/example.com/Shop@v1.2.3?vcs_revision=0123456789abcdef0123456789abcdef01234567"
+        "pkg:golang/example.com/shop@v1.2.3?vcs_revision=0123456789abcdef0123456789abcdef01234567"
     )  # fmt: skip
     assert packages[2].purl == "pkg:golang/github.com/jackc/pgx/v5@v5.5.4"
     assert {package.ecosystem for package in packages} == {"Go"}
