@@ -264,6 +264,16 @@ def _below(path: str, prefixes: set[str]) -> bool:
     return False
 
 
+def _named(databases: Iterable[PackageDatabase]) -> set[str]:
+    """Every deb package that is named, installed or not."""
+    found: set[str] = set()
+    for database in databases:
+        if database.cataloger == "dpkg":
+            found.update(package.name for package in database.packages)
+            found.update(database.absent)
+    return found
+
+
 def _unread(layers: int) -> tuple[Note, ...]:
     return (Note("image-too-many-layers", "", f"{layers} layers were not read"),) if layers else ()
 
@@ -278,11 +288,14 @@ def _gaps(
         yield from database.gaps
     databases = overlay.databases.values()
     systems = {type_of(package) for database in databases for package in database.packages[:1]} - {""}
-    lists = sum(database.owner != "" for database in databases)
+    lists = {database.owner for database in databases if database.owner and database.path.endswith(".list")}
     identity = release.get("ID", "")
     lost = [kind for kind, family in FAMILIES.items() if identity in family and kind not in systems]
     if lists and "deb" not in systems:
-        yield Note(UNREADABLE, _SYSTEMS["deb"], f"it names no package, yet {lists} have lists of their files")
+        yield Note(UNREADABLE, _SYSTEMS["deb"], f"it names no package, yet {len(lists)} have lists of their files")
+    elif missing := sorted(lists - _named(databases)):
+        why = f"it does not name {len(missing)} packages that have lists of their files: {', '.join(missing[:5])}"
+        yield Note(UNREADABLE, _SYSTEMS["deb"], why)
     elif lost:
         yield Note(UNREADABLE, _SYSTEMS[lost[0]], f"this is {identity}, and there is no readable database")
     elif systems and not release.get("VERSION_ID"):

@@ -76,7 +76,7 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     A path in `owns` that ends in `/` stands for everything below it. Merging is by `path`: the topmost layer that
     carries the file decides. `owner` owns all of `owns`; where a database names several packages, `owners` says whose
-    each stretch of `owns` is: pairs of a name and how many paths.
+    each stretch of `owns` is: pairs of a name and how many paths. `absent` are packages named as not installed.
     """
 
     path: str
@@ -87,6 +87,7 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     release: dict[str, str] = {}
     gaps: tuple[Note, ...] = ()
     owners: tuple[tuple[str, int], ...] = ()
+    absent: tuple[str, ...] = ()
 
     def owned(self) -> Iterator[tuple[str, str]]:
         """Every path in `owns` with the package that owns it; empty where that is no distribution's package."""

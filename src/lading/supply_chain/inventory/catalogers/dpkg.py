@@ -48,7 +48,7 @@ class DpkgCataloger:
             return PackageDatabase(path=path, cataloger=self.name, owner=owner, owns=owned)
         if path.endswith(".md5sums"):
             return PackageDatabase(path=path, cataloger=self.name, owner=_summed_owner(path), owns=tuple(_summed(text)))
-        packages, gaps = [], []
+        packages, absent, gaps = [], [], []
         if b"\0" in content or (content and not content.endswith(b"\n") and path == _STATUS):
             gaps.append(Note(UNREADABLE, path, "it is cut short or is not text"))
         for number, stanza in enumerate(_stanzas(text), 1):
@@ -57,6 +57,7 @@ class DpkgCataloger:
                 break
             fields = {key.lower(): value.strip() for key, value in _FIELD.findall(stanza)}
             if fields.get("status", "").split(" ")[-1] in _ABSENT:
+                absent.append(fields.get("package", "")[:200])
                 continue
             package = _package(path, fields)
             if package is None:
@@ -65,7 +66,9 @@ class DpkgCataloger:
                 packages.append(package)
         if not packages and not gaps:
             gaps.append(Note(UNREADABLE, path, "it names no package at all"))
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:20]))
+        return PackageDatabase(
+            path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:20]), absent=tuple(absent)
+        )
 
 
 def _summed_owner(path: str) -> str:
