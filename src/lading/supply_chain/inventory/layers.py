@@ -30,7 +30,6 @@ _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 _KINDS: Final = {"0": REGULAR, "7": REGULAR, "1": HARDLINK, "2": SYMLINK, "3": "c", "4": "b", "5": DIRECTORY, "6": "p"}
 _SETID: Final = 0o6000
-_EXECUTABLE: Final = 0o111
 # null, zero, full, random, urandom, tty, console, ptmx: what every base image made from packages has in /dev.
 _PLAIN_DEVICES: Final = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)}
 
@@ -142,7 +141,7 @@ class _Reading:
         form = form_of(reader.head(HEAD))
         wanting = self._catalogers.wanting(path, form)
         keep = min(max(one.most for one in wanting), self._limits.database) if wanting else -1
-        sha256, content = reader.content(keep)
+        sha256, content = reader.content(keep, {mark for one in wanting for mark in one.places.marks})
         if member.sparse:
             sha256, content = b"", None
         self._forget(path)
@@ -152,16 +151,16 @@ class _Reading:
             self._note("privileged", "setuid" if member.mode & 0o4000 else "setgid", path, oct(member.mode)[2:])
         for cataloger in wanting:
             if content is None or len(content) > cataloger.most:
-                self._too_large(cataloger, member, path)
+                self._too_large(cataloger, member, path, reader.seen)
             elif self._catalogue(cataloger, path, content):
                 return
 
-    def _too_large(self, cataloger: Cataloger, member: Member, path: str) -> None:
+    def _too_large(self, cataloger: Cataloger, member: Member, path: str, seen: set[bytes]) -> None:
         why = "it is sparse" if member.sparse else f"it has {member.size} bytes"
         if not cataloger.places.forms:
             self._note("gap", "package-database-unreadable", path, why)
-        elif member.mode & _EXECUTABLE and ".so" not in path:
-            self._note("gap", "program-unread", path, f"{why}: not asked for {cataloger.name}")
+        elif cataloger.places.marks & seen:
+            self._note("gap", "program-unread", path, f"{why}, and packages of {cataloger.name} in it")
 
     def _catalogue(self, cataloger: Cataloger, path: str, content: bytes) -> bool:
         """Keep what the cataloger says of a file; whether it said anything."""

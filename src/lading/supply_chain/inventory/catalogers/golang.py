@@ -34,7 +34,7 @@ class GoCataloger:
 
     name = "go"
     revision = 1
-    places = Places(forms=frozenset({ELF, PE, MACHO}))
+    places = Places(forms=frozenset({ELF, PE, MACHO}), marks=frozenset({_MAGIC}))
     most = 256 * MIB
 
     def wants(self, path: str) -> bool:

@@ -38,7 +38,7 @@ class RustCataloger:
 
     name = "rust"
     revision = 1
-    places = Places(names=frozenset({_LOCK}), forms=frozenset({ELF, PE, MACHO}))
+    places = Places(names=frozenset({_LOCK}), forms=frozenset({ELF, PE, MACHO}), marks=frozenset({_SECTION.encode()}))
     most = 256 * MIB
 
     def wants(self, path: str) -> bool:
