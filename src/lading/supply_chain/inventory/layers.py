@@ -62,7 +62,7 @@ class _Reading:
         self._links: dict[str, str] = {}
         self._hard: dict[str, str] = {}
         self._straight = ""
-        self._entries = self._names = self._packages = self._owned = 0
+        self._entries = self._names = self._packages = self._owned = self._again = 0
         self._notes: dict[str, list[Note]] = {"gap": [], "hostile": [], "privileged": []}
         self._dropped = dict.fromkeys(self._notes, 0)
 
@@ -166,7 +166,8 @@ class _Reading:
         """Keep what the cataloger says of a file; whether it said anything."""
         # A program is looked into at few places: its size says nothing of the work.
         self._kept += 0 if cataloger.places.forms else len(content)
-        if len(self._databases) >= self._limits.databases or self._kept > self._limits.database_bytes:
+        many = len(self._databases) >= self._limits.databases or self._again > self._limits.again
+        if many or self._kept > self._limits.database_bytes:
             self._note("gap", "package-database-unread", path, "the layer has too many package databases")
             return True
         database = cataloger.read(path, content)
@@ -197,6 +198,7 @@ class _Reading:
     def _forget(self, path: str) -> None:
         """A later entry of the same name replaces what an earlier one said."""
         if path in self._databases:
+            self._again += 1
             del self._databases[path]
             self._contents.pop(path, None)
         if path in self._links:

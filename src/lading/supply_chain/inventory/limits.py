@@ -14,7 +14,7 @@ class Limits:
 
     The ratio counts only beyond `ratio_grace` bytes: a small layer of zeros is dull, not dangerous. Ordinary layers
     compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1. `database` bounds a single file that
-    is kept in memory to be read: one at a time.
+    is kept in memory to be read, one at a time; `again` how often a later entry may replace a database that was read.
     """
 
     layers: int = 512
@@ -27,6 +27,7 @@ class Limits:
     extended_header: int = MIB
     database: int = 256 * MIB
     databases: int = 100_000
+    again: int = 100
     database_bytes: int = 2_048 * MIB
     packages: int = 200_000
     owned: int = 2_000_000

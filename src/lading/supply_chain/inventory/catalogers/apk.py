@@ -12,16 +12,14 @@ from typing import Final
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
+from lading.supply_chain.inventory.catalogers.collected import MOST_PATH, Collected, TooMuch
 from lading.supply_chain.inventory.limits import MIB
-from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
+from lading.supply_chain.inventory.values import Package, PackageDatabase
 
 PATHS: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 _BINARY: Final = ("lib/apk/db/installed.adb", "usr/lib/apk/db/installed.adb")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,200}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]{0,200}")
-_MOST_PACKAGES: Final = 100_000
-_MOST_GAPS: Final = 20
-UNREADABLE: Final = "package-database-unreadable"
 
 
 class ApkCataloger:
@@ -36,36 +34,22 @@ class ApkCataloger:
         return path in PATHS or path in _BINARY
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
+        found = Collected(path, self.name)
         if path in _BINARY or content[:3] == b"ADB" or b"\0" in content[:4_096]:
-            return self._gap(path, "it has apk's binary form, or is not text")
-        packages, owned, stretches, gaps = [], [], [], []
+            found.gap("it has apk's binary form, or is not text")
+            return found.database()
         if content and not content.endswith(b"\n\n"):
-            gaps.append(Note(UNREADABLE, path, "it is cut short"))
-        for number, lines in enumerate(_records(content.decode("utf-8", "replace")), 1):
-            if number > _MOST_PACKAGES:
-                gaps.append(Note(UNREADABLE, path, f"it has more than {_MOST_PACKAGES} packages"))
-                break
-            package = _package(path, lines)
-            if package is None:
-                gaps.append(Note(UNREADABLE, path, f"record {number} names no package or no version"))
-                continue
-            packages.append(package)
-            files = list(_files(lines))
-            owned += files
-            stretches.append((package.name, len(files)))
-        if not packages and not gaps:
-            gaps.append(Note(UNREADABLE, path, "it names no package at all"))
-        return PackageDatabase(
-            path=path,
-            cataloger=self.name,
-            packages=tuple(packages),
-            owns=tuple(owned),
-            owners=tuple(stretches),
-            gaps=tuple(gaps[:_MOST_GAPS]),
-        )
-
-    def _gap(self, path: str, why: str) -> PackageDatabase:
-        return PackageDatabase(path=path, cataloger=self.name, gaps=(Note(UNREADABLE, path, why),))
+            found.gap("it is cut short")
+        try:
+            for number, lines in enumerate(_records(content.decode("utf-8", "replace")), 1):
+                package = _package(path, lines)
+                if package is None:
+                    found.gap(f"record {number} names no package or no version")
+                else:
+                    found.add(package, _files(lines))
+        except TooMuch as error:
+            found.gap(str(error))
+        return found.database()
 
 
 def _records(text: str) -> Iterator[list[str]]:
@@ -103,6 +87,8 @@ def _files(lines: list[str]) -> Iterator[str]:
     """`F:` names a directory, the `R:` that follow names of files in it."""
     directory = ""
     for line in lines:
+        if len(line) > MOST_PATH:
+            continue
         if line.startswith("F:"):
             directory = line[2:].strip("/")
         elif line.startswith("R:"):

@@ -25,7 +25,7 @@ _MOST_TEXT: Final = 16 * MIB
 _MOST_MODULES: Final = 20_000
 _MODULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~/+!-]{0,500}")
 _VERSION: Final = re.compile(r"v[0-9][A-Za-z0-9.+-]{0,200}|\(devel\)")
-_GO: Final = re.compile(r"\bgo([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:(rc|beta)([0-9]+))?")
+_GO: Final = re.compile(r"\bgo([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,6}))?(?:(rc|beta)([0-9]{1,6}))?")
 UNREADABLE: Final = "package-metadata-unreadable"
 
 
@@ -85,7 +85,12 @@ def _found(program: Program) -> int:
         offset, size = program.sections.get(name, (0, 0))
         if size and (at := program.content.find(_MAGIC, offset, offset + size)) >= 0:
             return at
+    left = len(program.content)
     for segment in program.segments:
+        # Segments may be said to lie over each other, thousands of times: they are searched as far as there are bytes.
+        left -= segment.size if segment.writable else 0
+        if left < 0:
+            break
         end = segment.offset + segment.size
         at = program.content.find(_MAGIC, segment.offset, end) if segment.writable else -1
         while at >= 0 and (at - segment.offset) % 16:

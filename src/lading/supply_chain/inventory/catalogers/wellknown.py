@@ -16,10 +16,11 @@ from lading.supply_chain.inventory.programs import ELF, HEAD, MACHO, PE, form_of
 from lading.supply_chain.inventory.values import Package, PackageDatabase
 
 ECOSYSTEM: Final = "generic"
-_NUMBERS: Final = rb"([0-9]+\.[0-9]+\.[0-9]+"
+# Every repetition is bounded: a program of nothing but digits is read in one go.
+_NUMBERS: Final = rb"([0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,6}"
 # Product -> what its files are called, and the text around its version.
 _PRODUCTS: Final = {
-    "bash": (r"bash", _NUMBERS + rb")\([0-9]+\)-release|@\(#\)Bash version " + _NUMBERS + rb")"),
+    "bash": (r"bash", _NUMBERS + rb")\([0-9]{1,6}\)-release|@\(#\)Bash version " + _NUMBERS + rb")"),
     "busybox": (r"busybox.*", rb"BusyBox v" + _NUMBERS + rb")"),
     "curl": (r"curl|libcurl\.so.*", rb"(?:lib)?curl/" + _NUMBERS + rb")"),
     "haproxy": (r"haproxy", rb"\x00" + _NUMBERS + rb")-[0-9A-Za-z.+~]{5,40}\x00"),
@@ -29,11 +30,11 @@ _PRODUCTS: Final = {
     "node": (r"node(?:js)?", rb"node\.js/v" + _NUMBERS + rb")"),
     "openssl": (r"openssl|lib(?:crypto|ssl)\b.*\.so.*", rb"\x00OpenSSL " + _NUMBERS + rb"[a-z]?) {1,2}[0-9]{1,2} "),
     "php": (r"php.*|libphp.*", rb"X-Powered-By: PHP/" + _NUMBERS + rb")"),
-    "postgresql": (r"postgres", rb"\(PostgreSQL\) ([0-9]+\.[0-9]+(?:\.[0-9]+)?)"),
-    "python": (r"(?:lib)?python3.*", rb"\x00(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)\x00"),
+    "postgresql": (r"postgres", rb"\(PostgreSQL\) ([0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)"),
+    "python": (r"(?:lib)?python3.*", rb"\x00(3\.[0-9]{1,4}\.[0-9]{1,4}(?:(?:a|b|rc)[0-9]{1,4})?\+?)\x00"),
     "redis": (r"(?:redis|valkey)-(?:server|check-rdb)", rb"\x00" + _NUMBERS + rb")\x00(?:c11|atomic|sync)-builtin\x00"),
-    "ruby": (r"ruby.*|libruby.*\.so.*", rb"ruby " + _NUMBERS + rb")(?:p[0-9]+)? \([0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    "zlib": (r"libz\.so.*", rb" deflate " + _NUMBERS + rb"(?:\.[0-9]+)?) Copyright"),
+    "ruby": (r"ruby.*|libruby.*\.so.*", rb"ruby " + _NUMBERS + rb")(?:p[0-9]{1,6})? \([0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "zlib": (r"libz\.so.*", rb" deflate " + _NUMBERS + rb"(?:\.[0-9]{1,4})?) Copyright"),
 }  # fmt: skip
 _FILES: Final = {name: re.compile(file) for name, (file, _) in _PRODUCTS.items()}
 _TEXTS: Final = {name: re.compile(text) for name, (_, text) in _PRODUCTS.items()}

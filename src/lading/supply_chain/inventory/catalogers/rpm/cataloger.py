@@ -12,6 +12,7 @@ from typing import Final
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
+from lading.supply_chain.inventory.catalogers.collected import MOST_PATH, UNREADABLE, Collected, TooMuch
 from lading.supply_chain.inventory.catalogers.rpm import berkeley, ndb, sqlite
 from lading.supply_chain.inventory.catalogers.rpm import header as tags
 from lading.supply_chain.inventory.catalogers.rpm.errors import DatabaseUnreadable
@@ -28,10 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+._-]{0,200}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9.+_~^]{1,200}")
 _SOURCE: Final = re.compile(r"(.{1,200})-([^-]{1,200}-[^-]{1,200})\.(?:no)?src\.rpm")
 _KEYS: Final = "gpg-pubkey"
-_MOST_PACKAGES: Final = 100_000
-_MOST_FILES: Final = 2_000_000
-_MOST_GAPS: Final = 20
-UNREADABLE: Final = "package-database-unreadable"
+_MOST_NAMES: Final = 128 * MIB
 
 
 class RpmCataloger:
@@ -52,35 +50,19 @@ class RpmCataloger:
             return self._log(path, content)
         if name == _MANIFEST:
             return self._manifest(path, content)
-        packages: list[Package] = []
-        owned: list[str] = []
-        stretches: list[tuple[str, int]] = []
-        gaps = []
+        found = Collected(path, self.name)
         try:
             for number, blob in enumerate(_headers(content), 1):
-                if number > _MOST_PACKAGES or len(owned) > _MOST_FILES:
-                    raise DatabaseUnreadable("it has too many packages or files")
                 try:
                     package, files = _package(path, Header(blob))
                 except HeaderDamaged as error:
-                    gaps.append(Note(UNREADABLE, path, f"header {number}: {error}"))
+                    found.gap(f"header {number}: {error}")
                     continue
                 if package.name != _KEYS:
-                    packages.append(package)
-                    owned += files
-                    stretches.append((package.name, len(files)))
-        except DatabaseUnreadable as error:
-            gaps.append(Note(UNREADABLE, path, str(error)))
-        if not packages and not gaps:
-            gaps.append(Note(UNREADABLE, path, "it names no package at all"))
-        return PackageDatabase(
-            path=path,
-            cataloger=self.name,
-            packages=tuple(packages),
-            owns=tuple(owned),
-            owners=tuple(stretches),
-            gaps=tuple(gaps[:_MOST_GAPS]),
-        )
+                    found.add(package, files)
+        except (DatabaseUnreadable, TooMuch) as error:
+            found.gap(str(error))
+        return found.database()
 
     def _log(self, path: str, content: bytes) -> PackageDatabase:
         waiting = sqlite.pending(content) if path.endswith("-wal") else bool(content.strip(b"\0"))
@@ -89,17 +71,18 @@ class RpmCataloger:
         return PackageDatabase(path=path, cataloger=self.name, gaps=gaps)
 
     def _manifest(self, path: str, content: bytes) -> PackageDatabase:
-        packages, gaps = [], []
-        for number, line in enumerate(content.decode("utf-8", "replace").splitlines()[:_MOST_PACKAGES], 1):
-            fields = line.split("\t")
-            version, _, release = fields[1].rpartition("-") if len(fields) >= 10 else ("", "", "")
-            try:
-                packages.append(_made(path, fields[0], fields[8], version, release, fields[7], fields[9], fields[4]))
-            except (HeaderDamaged, IndexError):
-                gaps.append(Note(UNREADABLE, path, f"line {number} names no package or no version"))
-        if not packages and not gaps:
-            gaps.append(Note(UNREADABLE, path, "it names no package at all"))
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:_MOST_GAPS]))
+        found = Collected(path, self.name)
+        try:
+            for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+                fields = line.split("\t")
+                version, _, release = fields[1].rpartition("-") if len(fields) >= 10 else ("", "", "")
+                try:
+                    found.add(_made(path, fields[0], fields[8], version, release, fields[7], fields[9], fields[4]))
+                except (HeaderDamaged, IndexError):
+                    found.gap(f"line {number} names no package or no version")
+        except TooMuch as error:
+            found.gap(str(error))
+        return found.database()
 
 
 def _headers(content: bytes) -> Iterator[bytes]:
@@ -162,4 +145,7 @@ def _files(header: Header) -> list[str]:
     indexes = header.numbers(tags.DIRECTORY_INDEXES)
     if len(indexes) != len(names) or (indexes and max(indexes) >= len(directories)):
         raise HeaderDamaged("its list of files points outside")
+    # One long directory and a million names in it would be gigabytes.
+    if max(map(len, directories), default=0) > MOST_PATH or sum(len(directories[one]) for one in indexes) > _MOST_NAMES:
+        raise HeaderDamaged("its list of files is too long")
     return [directories[index] + name for index, name in zip(indexes, names, strict=True)]

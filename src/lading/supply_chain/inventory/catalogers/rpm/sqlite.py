@@ -15,7 +15,7 @@ from lading.supply_chain.inventory.catalogers.rpm.errors import DatabaseUnreadab
 
 MAGIC: Final = b"SQLite format 3\0"
 _MODES: Final = slice(18, 20)
-_MOST_STEPS: Final = 2_000
+_MOST_STEPS: Final = 200
 _STEP: Final = 100_000
 _MOST_VALUE: Final = 1 << 28
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -53,7 +53,7 @@ def _opened(content: bytes) -> sqlite3.Connection:
         steps += 1
         return int(steps > _MOST_STEPS)
 
-    database.deserialize(bytes(image))
+    database.deserialize(image)
     database.set_progress_handler(step, _STEP)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
     database.execute("PRAGMA trusted_schema=OFF")
