@@ -21,6 +21,7 @@ need buildah buildah
 need docker-registry docker-registry
 need restic restic
 command -v nginx >/dev/null || need /usr/sbin/nginx nginx-light
+need rpmbuild rpm
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 
 # An S3-compatible server that is sturdier than the one among the Python packages, where Go is there to build it.

@@ -64,7 +64,7 @@ def test_headers_with_a_right_checksum_and_odd_fields_are_read(block: int, damag
     read_and_merge(GOOD[:block] + with_checksum(header) + GOOD[block + 512 :])
 
 
-@given(st.sampled_from(CATALOGERS), st.sampled_from(
+@given(st.sampled_from(list(CATALOGERS)), st.sampled_from(
     ["var/lib/dpkg/status", "var/lib/dpkg/info/a.list", "a/x.dist-info/METADATA", "a/x.dist-info/RECORD", "node_modules/x/package.json", "package-lock.json"]
 ), st.one_of(st.binary(max_size=500), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass"))))  # fmt: skip
 def test_catalogers_take_any_content(cataloger: object, path: str, content: bytes) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from lading.kernel.errors import InvalidInput
 
-_LOWER_CASE_NAMES: Final = frozenset({"pypi", "deb", "apk", "bitbucket", "github", "composer"})
+_LOWER_CASE_NAMES: Final = frozenset({"pypi", "deb", "apk", "bitbucket", "github", "composer", "golang"})
 _TYPE: Final = re.compile(r"[a-z][a-z0-9.+-]*")
 
 

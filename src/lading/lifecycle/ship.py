@@ -24,6 +24,7 @@ from lading.kernel.subject import Subject
 from lading.lifecycle.admit import Admission, Verdict
 from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import BASE_LABEL, DIRTY_LABEL, Documents
+from lading.lifecycle.steps import BuildSteps
 from lading.lifecycle.telling import Telling
 from lading.orchestration.rollout.deployments import Deployments, Outcome
 from lading.orchestration.workload.compose import find_compose_file, load_application
@@ -84,6 +85,7 @@ class Ships:
         sources: Sources,
         builder: Builder,
         bases: Bases,
+        steps: BuildSteps,
         admission: Admission,
         documents: Documents,
         policy: Policy,
@@ -97,6 +99,7 @@ class Ships:
         self._sources = sources
         self._builder = builder
         self._bases = bases
+        self._steps = steps
         self._admission = admission
         self._documents = documents
         self._policy = policy
@@ -245,7 +248,10 @@ class Ships:
         )
         self._state([_built_fact(request, record, image, made)], "system:builder")
         telling.step(f"Admit {spec.name}")
-        return self._admission.admit(made.digest, repository, telling, provenance(record, made))
+        steps = self._steps.of(
+            made.digest, [pin.digest for pin in pins.values() if pin.digest is not None], made.stages
+        )
+        return self._admission.admit(made.digest, repository, telling, provenance(record, made, steps))
 
     # Images to running
 

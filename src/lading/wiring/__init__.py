@@ -28,8 +28,10 @@ from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
 from lading.lifecycle.expire import Expiry
 from lading.lifecycle.patch import Patches
+from lading.lifecycle.reread import Rereading
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
+from lading.lifecycle.steps import BuildSteps
 from lading.observability.collect.collector import Collector
 from lading.observability.collect.docker_source import DockerTelemetrySource
 from lading.observability.query.telemetry import Telemetry
@@ -374,6 +376,10 @@ class Wiring:
         )
 
     @cached_property
+    def rereading(self) -> Rereading:
+        return Rereading(self.inventories, self.admission)
+
+    @cached_property
     def expiry(self) -> Expiry:
         return Expiry(self.database, self.states, self.admission, self.clock)
 
@@ -399,6 +405,7 @@ class Wiring:
             sources=self.sources,
             builder=BuildKit(self._engine_address()),
             bases=self.bases,
+            steps=BuildSteps(self.registry, self.inventories),
             admission=self.admission,
             documents=self.documents,
             policy=self.policy,

@@ -21,6 +21,7 @@ from lading.lifecycle.document import Documents
 from lading.lifecycle.patch import Patches, PatchResult
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import ShipRequest, ShipResult, Ships, Site
+from lading.lifecycle.steps import BuildSteps
 from lading.orchestration.engines.memory.engine import MemoryEngine
 from lading.orchestration.ingress.ingress import MemoryIngress
 from lading.orchestration.rollout.deployments import Deployments
@@ -171,7 +172,7 @@ class House:
             builder=InstallingBuilder(
                 directory / "images", RegistrySink(self.registry, Visitor("robot:shop/builder", "shop"))
             ),
-            bases=self.bases, admission=self.admission, documents=documents, policy=self.policy, explainer=explainer,
+            bases=self.bases, steps=BuildSteps(self.registry, inventories), admission=self.admission, documents=documents, policy=self.policy, explainer=explainer,
             deployments=self.deployments, clock=clock,
             site=Site(push="127.0.0.1:5000", pull="127.0.0.1:5001", credentials=lambda _team: Credentials("u", "s")),
         )  # fmt: skip

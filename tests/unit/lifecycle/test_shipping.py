@@ -148,3 +148,12 @@ def test_a_source_that_was_never_uploaded_is_not_found(house: House) -> None:
 
     with pytest.raises(NotFound):
         house.ships.ship("s", request, "person:anna", house.heard)
+
+
+def test_the_provenance_says_what_each_step_above_the_base_installed(house: House) -> None:
+    image = Digest.parse(house.ship("flask==3.0.0").images["shop/web"])
+
+    verified = house.attestations.verify(image, "shop/web")
+    told = next(one.predicate for one in verified if one.predicate_type == PROVENANCE)
+    layers = [item for item in told["runDetails"]["byproducts"] if item["name"] == "layer"]
+    assert [item["annotations"]["added"] for item in layers] == [["pkg:pypi/flask@3.0.0"]]

@@ -88,6 +88,8 @@ class Followers:
                 follow(self._wiring.database, self._wiring.ledger, follower)
             self._admit()
             self._now_and_then()
+            if not self._to_admit.pushed:
+                self._wiring.rereading.step()
 
     def _note_unjudged(self) -> None:
         for row in self._wiring.registry.images(limit=10_000):

@@ -67,6 +67,7 @@ class _Record(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Record).decode
+_SUSE_MODULE: Final = re.compile(r"SUSE:Linux Enterprise Module for .+ (?=[0-9]+(?: SP[0-9]+)?$)")
 
 
 def parse_record(raw: bytes) -> Advisory:
@@ -104,6 +105,16 @@ def normalised_name(ecosystem: str, name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower() if ecosystem == "PyPI" else name
 
 
+def normalised_ecosystem(ecosystem: str) -> str:
+    """An ecosystem as images name it, where a distribution publishes by channels of a release.
+
+    Red Hat names a repository behind the release (`Red Hat:enterprise_linux:9::baseos`), SUSE a module in front of it.
+    """
+    if ecosystem.startswith("Red Hat:"):
+        return ecosystem.partition("::")[0]
+    return _SUSE_MODULE.sub("SUSE:Linux Enterprise Server ", ecosystem)
+
+
 def _affected(identity: str, affected: Iterable[_Affected]) -> Iterable[Affected]:
     for one in affected:
         package = one.package
@@ -117,7 +128,7 @@ def _affected(identity: str, affected: Iterable[_Affected]) -> Iterable[Affected
             raise _wrong(identity, f"its entry for {package.name[:100]} is too large")
         # Versions that the ranges already say are left out where both are given: OSV lists them for convenience only.
         yield Affected(
-            ecosystem=package.ecosystem,
+            ecosystem=normalised_ecosystem(package.ecosystem),
             name=normalised_name(package.ecosystem, package.name),
             ranges=tuple(_range(found) for found in ranges),
             versions=tuple(version[:200] for version in versions),

@@ -76,6 +76,8 @@ def _component(package: Package) -> dict[str, Any]:
             *_properties("provided-by", [package.provided_by] if package.provided_by else []),
         ],
     }
+    if package.vendor:
+        component["supplier"] = {"name": package.vendor}
     if package.licenses:
         component["licenses"] = [{"license": {"name": licence}} for licence in package.licenses]
     return component

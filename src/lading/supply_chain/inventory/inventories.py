@@ -10,7 +10,8 @@ from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
 from lading.kernel.clock import Clock, SystemClock
 from lading.kernel.digest import Digest
 from lading.state import Database
-from lading.supply_chain.inventory.catalogers import VERSION
+from lading.supply_chain.inventory.catalogers import CATALOGERS, Catalogers
+from lading.supply_chain.inventory.changes import LayerChange, changes
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
@@ -30,6 +31,7 @@ class Inventories:
     Args:
         source: where layers are read from.
         limits: what one layer may cost.
+        catalogers: who is asked about the files of layers.
     """
 
     def __init__(
@@ -40,16 +42,18 @@ class Inventories:
         *,
         clock: Clock | None = None,
         limits: Limits = DEFAULT,
+        catalogers: Catalogers = CATALOGERS,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._source = source
         self._clock = clock or SystemClock()
         self._limits = limits
+        self._catalogers = catalogers
         self._store = InventoryStore()
 
     def take(self, image: Digest) -> ImageInventory:
-        """The inventory of an image; taking it again changes nothing and reads no layer.
+        """The inventory of an image; taking it again changes nothing and reads no layer that concerns no new cataloger.
 
         Raises:
             LayerMissing: the source does not have the image or one of its layers.
@@ -59,10 +63,10 @@ class Inventories:
         refs = every[: self._limits.layers]
         read, reused = [], 0
         for ref in refs:
-            known = self._known(ref.digest)
+            known = self._current(ref.digest)
             reused += known is not None
             read.append(known or self._read(ref.digest))
-        inventory = merge(str(image), read, unread=len(every) - len(refs))
+        inventory = merge(str(image), read, unread=len(every) - len(refs), version=self._catalogers.version)
         fact = ImageInventoried(
             digest=str(image),
             layers=len(read),
@@ -87,7 +91,8 @@ class Inventories:
 
     def layer(self, layer: Digest) -> LayerInventory:
         """The inventory of one layer; raises NotInventoried."""
-        found = self._known(layer)
+        with self._database.read() as tx:
+            found = self._store.layer(tx, str(layer))
         if found is None:
             raise NotInventoried(f"No inventory was taken of layer {layer}.", remedy="Push an image that has it.")
         return found
@@ -96,18 +101,35 @@ class Inventories:
         """Every path a container of the image starts with, without leading slash; raises NotInventoried."""
         return merged_files(self.layer(Digest.parse(layer)) for layer in self.of(image).layers)
 
-    def _known(self, layer: Digest) -> LayerInventory | None:
+    def outdated(self, *, after: str = "", limit: int = 100) -> list[Digest]:
+        """Images whose inventory other versions of the catalogers took, by digest beyond `after`, at most `limit`."""
         with self._database.read() as tx:
-            return self._store.layer(tx, str(layer), VERSION)
+            return [Digest.parse(one) for one in self._store.outdated(tx, self._catalogers.version, after, limit)]
+
+    def changes(self, image: Digest) -> list[LayerChange]:
+        """What each layer of an image did to its packages, lowest first; raises NotInventoried."""
+        return list(changes(self.layer(Digest.parse(layer)) for layer in self.of(image).layers))
+
+    def _current(self, layer: Digest) -> LayerInventory | None:
+        """What is known of a layer and as good as if it was read now."""
+        with self._database.read() as tx:
+            known = self._store.layer(tx, str(layer))
+        if known is None or known.cataloger_version == self._catalogers.version:
+            return known
+        carried = self._catalogers.carried(known)
+        if carried is not None:
+            with self._database.write() as tx:
+                self._store.put_layer(tx, carried)
+        return carried
 
     def _read(self, layer: Digest) -> LayerInventory:
         began = self._clock.monotonic()
         with self._source.open(layer) as blob:
-            inventory = read_layer(str(layer), blob, self._limits)
+            inventory = read_layer(str(layer), blob, self._limits, self._catalogers)
         seconds = self._clock.monotonic() - began
         fact = LayerInventoried(
             layer=str(layer),
-            cataloger_version=VERSION,
+            cataloger_version=inventory.cataloger_version,
             packages=inventory.package_count,
             files=inventory.file_count,
             bytes=inventory.bytes_read,
@@ -115,7 +137,7 @@ class Inventories:
             seconds=seconds,
         )
         with self._database.write() as tx:
-            if self._store.add_layer(tx, inventory):
+            if self._store.put_layer(tx, inventory):
                 self._ledger.append(tx, [fact], actor=_ACTOR)
         _log.info("layer inventoried", extra={"layer": str(layer), "seconds": round(seconds, 3)})
         return inventory

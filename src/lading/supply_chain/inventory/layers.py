@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import IO, Final
 
 from lading.supply_chain.inventory import paths
-from lading.supply_chain.inventory.catalogers import VERSION, cataloger_for
+from lading.supply_chain.inventory.catalogers import CATALOGERS, Cataloger, Catalogers
 from lading.supply_chain.inventory.files import FilePacker, unpack
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
+from lading.supply_chain.inventory.programs import HEAD, form_of
 from lading.supply_chain.inventory.stream import StreamEnded, uncompressed
 from lading.supply_chain.inventory.tar import Member, TarReader
 from lading.supply_chain.inventory.values import (
@@ -33,21 +34,25 @@ _SETID: Final = 0o6000
 _PLAIN_DEVICES: Final = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)}
 
 
-def read_layer(layer: str, blob: IO[bytes], limits: Limits = DEFAULT) -> LayerInventory:
+def read_layer(
+    layer: str, blob: IO[bytes], limits: Limits = DEFAULT, catalogers: Catalogers = CATALOGERS
+) -> LayerInventory:
     """Read a layer once, from its first byte to its last or to the first bound.
 
     Args:
         layer: the digest of the blob, for the result only.
         blob: gzip, zstd or plain tar.
         limits: what one layer may cost.
+        catalogers: who is asked about its files.
     """
-    return _Reading(layer, limits).run(blob)
+    return _Reading(layer, limits, catalogers).run(blob)
 
 
 class _Reading:
-    def __init__(self, layer: str, limits: Limits) -> None:
+    def __init__(self, layer: str, limits: Limits, catalogers: Catalogers) -> None:
         self._layer = layer
         self._limits = limits
+        self._catalogers = catalogers
         self._files = FilePacker()
         self._databases: dict[str, PackageDatabase] = {}
         self._contents: dict[str, bytes] = {}
@@ -57,7 +62,7 @@ class _Reading:
         self._links: dict[str, str] = {}
         self._hard: dict[str, str] = {}
         self._straight = ""
-        self._entries = self._names = self._packages = self._owned = 0
+        self._entries = self._names = self._packages = self._owned = self._again = 0
         self._notes: dict[str, list[Note]] = {"gap": [], "hostile": [], "privileged": []}
         self._dropped = dict.fromkeys(self._notes, 0)
 
@@ -79,7 +84,7 @@ class _Reading:
         self._check_hard_links(packed)
         return LayerInventory(
             layer=self._layer,
-            cataloger_version=VERSION,
+            cataloger_version=self._catalogers.version,
             databases=tuple(self._databases.values()),
             whiteouts=tuple(self._whiteouts),
             opaque=tuple(self._opaque),
@@ -133,52 +138,67 @@ class _Reading:
             self._catalogue_hard_link(path, link)
 
     def _regular(self, reader: TarReader, member: Member, path: str) -> None:
-        cataloger = cataloger_for(path)
-        keep = min(cataloger.most, self._limits.database) if cataloger else -1
-        sha256, content = reader.content(keep)
+        form = form_of(reader.head(HEAD))
+        wanting = self._catalogers.wanting(path, form)
+        keep = min(max(one.most for one in wanting), self._limits.database) if wanting else -1
+        sha256, content = reader.content(keep, {mark for one in wanting for mark in one.places.marks})
         if member.sparse:
             sha256, content = b"", None
         self._forget(path)
-        self._files.add(FileEntry(path, REGULAR, member.mode, member.uid, member.gid, member.size, sha256))
+        entry = FileEntry(path, REGULAR, member.mode, member.uid, member.gid, member.size, sha256, "", form)
+        self._files.add(entry)
         if member.mode & _SETID:
             self._note("privileged", "setuid" if member.mode & 0o4000 else "setgid", path, oct(member.mode)[2:])
-        if cataloger is None:
-            return
-        if content is None:
-            why = "it is sparse" if member.sparse else f"it has {member.size} bytes"
-            self._note("gap", "package-database-unreadable", path, why)
-        else:
-            self._catalogue(path, content)
+        for cataloger in wanting:
+            if content is None or len(content) > cataloger.most:
+                self._too_large(cataloger, member, path, reader.seen)
+            elif self._catalogue(cataloger, path, content):
+                return
 
-    def _catalogue(self, path: str, content: bytes) -> None:
-        cataloger = cataloger_for(path)
-        if cataloger is None:
-            return
-        self._kept += len(content)
-        if len(self._databases) >= self._limits.databases or self._kept > self._limits.database_bytes:
+    def _too_large(self, cataloger: Cataloger, member: Member, path: str, seen: set[bytes]) -> None:
+        why = "it is sparse" if member.sparse else f"it has {member.size} bytes"
+        if not cataloger.places.forms:
+            self._note("gap", "package-database-unreadable", path, why)
+        elif cataloger.places.marks & seen:
+            self._note("gap", "program-unread", path, f"{why}, and packages of {cataloger.name} in it")
+
+    def _catalogue(self, cataloger: Cataloger, path: str, content: bytes) -> bool:
+        """Keep what the cataloger says of a file; whether it said anything."""
+        # A program is looked into at few places: its size says nothing of the work.
+        self._kept += 0 if cataloger.places.forms else len(content)
+        many = len(self._databases) >= self._limits.databases or self._again > self._limits.again
+        if many or self._kept > self._limits.database_bytes:
             self._note("gap", "package-database-unread", path, "the layer has too many package databases")
-            return
+            return True
         database = cataloger.read(path, content)
+        if cataloger.places.forms and database.says_nothing:
+            return False
+        self._keep(path, database)
+        if len(content) <= 65_536 and len(self._contents) < 10_000:
+            self._contents[path] = content
+        return True
+
+    def _keep(self, path: str, database: PackageDatabase) -> None:
         self._packages += len(database.packages)
         self._owned += len(database.owns)
         if self._packages > self._limits.packages or self._owned > self._limits.owned:
             self._note("gap", "package-database-unread", path, "the layer names too many packages or owned files")
             return
         self._databases[path] = database
-        if len(content) <= 65_536 and len(self._contents) < 10_000:
-            self._contents[path] = content
 
     def _catalogue_hard_link(self, path: str, target: str) -> None:
-        if cataloger_for(path) is None:
+        cataloger = self._catalogers.at(path)
+        if cataloger is None:
             return
         if target in self._contents:
-            self._catalogue(path, self._contents[target])
-        else:
+            self._catalogue(cataloger, path, self._contents[target])
+        elif not cataloger.wants(target):
             self._note("gap", "package-database-unreadable", path, f"it is a hard link to {target}")
 
     def _forget(self, path: str) -> None:
         """A later entry of the same name replaces what an earlier one said."""
         if path in self._databases:
+            self._again += 1
             del self._databases[path]
             self._contents.pop(path, None)
         if path in self._links:
@@ -198,7 +218,9 @@ class _Reading:
     def _symlink(self, path: str, link: str) -> None:
         if paths.escapes(path, link):
             self._note("hostile", "link-escapes", path, link)
-        if cataloger_for(path) is not None and path not in ("etc/os-release",):
+        cataloger = self._catalogers.at(path)
+        # A link to a file that is read where it lies hides nothing.
+        if cataloger is not None and not cataloger.wants(paths.pointed(path, link)):
             self._note("gap", "package-database-unreadable", path, f"it is a symbolic link to {link}")
         self._links[path] = link
         self._straight = ""

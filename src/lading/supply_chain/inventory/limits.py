@@ -13,7 +13,8 @@ class Limits:
     """Bounds on one layer, and on how many of them an image may have (engines stop at 128).
 
     The ratio counts only beyond `ratio_grace` bytes: a small layer of zeros is dull, not dangerous. Ordinary layers
-    compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1.
+    compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1. `database` bounds a single file that
+    is kept in memory to be read, one at a time; `again` how often a later entry may replace a database that was read.
     """
 
     layers: int = 512
@@ -24,9 +25,10 @@ class Limits:
     path: int = 4_096
     names: int = 512 * MIB
     extended_header: int = MIB
-    database: int = 32 * MIB
+    database: int = 256 * MIB
     databases: int = 100_000
-    database_bytes: int = 512 * MIB
+    again: int = 100
+    database_bytes: int = 2_048 * MIB
     packages: int = 200_000
     owned: int = 2_000_000
     notes: int = 1_000

@@ -12,11 +12,13 @@ from typing import Final
 
 import msgspec
 
-from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory import paths
+from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
+from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
 from lading.supply_chain.inventory.files import unpack
+from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
     HARDLINK,
@@ -31,7 +33,9 @@ from lading.supply_chain.inventory.values import (
 
 _MERGED_DIRECTORIES: Final = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 _MOST_GAPS: Final = 500
-_DPKG_FAMILY: Final = frozenset({"debian", "ubuntu"})
+_SYSTEMS: Final = {"deb": "var/lib/dpkg/status", "apk": "lib/apk/db/installed", "rpm": "usr/lib/sysimage/rpm"}
+# Their directory belongs to them alone, so its owner is theirs; programs lie in directories of everybody.
+_OWN_DIRECTORY: Final = ("/METADATA", "/PKG-INFO", "/package.json")
 
 
 class Overlay:
@@ -130,7 +134,7 @@ class Overlay:
 
 def _at(entry: FileEntry, path: str, link: str) -> FileEntry:
     link = link if entry.kind == HARDLINK else entry.link
-    return FileEntry(path, entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.sha256, link)
+    return msgspec.structs.replace(entry, path=path, link=link)
 
 
 def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
@@ -138,13 +142,11 @@ def _dereferenced(entries: dict[str, FileEntry]) -> dict[str, FileEntry]:
     for path, entry in entries.items():
         target = entries.get(entry.link) if entry.kind == HARDLINK else None
         if target is not None and target.kind != HARDLINK:
-            entries[path] = FileEntry(
-                path, target.kind, target.mode, target.uid, target.gid, target.size, target.sha256, target.link
-            )
+            entries[path] = msgspec.structs.replace(target, path=path)
     return entries
 
 
-def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> ImageInventory:
+def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, version: str = VERSION) -> ImageInventory:
     """The inventory of an image from those of its layers, lowest first; `unread` layers above them were left out."""
     overlay = Overlay()
     brought: dict[tuple[str, ...], str] = {}
@@ -154,11 +156,12 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
     release = _release(overlay)
     owners = _owners(overlay)
-    packages = [_finished(package, brought, release, owners) for package in _packages(overlay)]
+    finished = (_finished(package, brought, release, owners) for package in _packages(overlay))
+    packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
         image=image,
-        cataloger_version=layers[0].cataloger_version if layers else "",
+        cataloger_version=version,
         layers=tuple(layer.layer for layer in layers),
         packages=tuple(sorted(packages, key=lambda package: (package.ecosystem, package.purl, package.path))),
         distribution=release.get("ID", ""),
@@ -168,6 +171,17 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0) -> I
         privileged=tuple(note for layer in layers for note in layer.privileged if note.path in overlay.files),
         gaps=(*_unread(unread), *_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
     )
+
+
+def growing(layers: Iterable[LayerInventory]) -> Iterator[tuple[str, dict[str, str], list[Package]]]:
+    """An image as it grows, lowest layer first: the layer, what os-release says then, and the packages there are then.
+
+    Packages are as their layers say them, those of distributions without their release.
+    """
+    overlay = Overlay()
+    for layer in layers:
+        overlay.apply(layer)
+        yield layer.layer, _release(overlay), list(_packages(overlay))
 
 
 def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
@@ -192,27 +206,18 @@ def _packages(overlay: Overlay) -> Iterator[Package]:
 
 
 def _identity(package: Package) -> tuple[str, ...]:
-    place = "" if package.ecosystem == "Debian" else package.path
+    place = "" if type_of(package) else package.path
     return package.ecosystem, package.name, package.version, package.architecture, place
 
 
 def _finished(
     package: Package, brought: dict[tuple[str, ...], str], release: dict[str, str], owners: dict[str, str]
 ) -> Package:
-    layer = brought[_identity(package)]
-    if package.ecosystem != "Debian":
-        return msgspec.structs.replace(package, layer=layer, provided_by=_owner(package.path, owners))
-    distribution, number = release.get("ID", "debian"), release.get("VERSION_ID", "")
-    family = {"debian": "Debian", "ubuntu": "Ubuntu"}.get(distribution, distribution.title() or "Debian")
-    purl = PackageUrl.of(
-        "deb",
-        package.name,
-        namespace=distribution or "debian",
-        version=package.version,
-        qualifiers={"arch": package.architecture, "distro": f"{distribution}-{number}" if number else ""},
-    )
-    ecosystem = f"{family}:{number}" if number else family
-    return msgspec.structs.replace(package, layer=layer, purl=str(purl), ecosystem=ecosystem)
+    placed = msgspec.structs.replace(package, layer=brought[_identity(package)])
+    kind = type_of(package)
+    if kind:
+        return settled(placed, kind, release)
+    return msgspec.structs.replace(placed, provided_by=_owner(package.path, owners))
 
 
 def _release(overlay: Overlay) -> dict[str, str]:
@@ -224,14 +229,18 @@ def _release(overlay: Overlay) -> dict[str, str]:
 
 
 def _owners(overlay: Overlay) -> dict[str, str]:
-    """Owned path -> deb package (empty for a package of another kind)."""
+    """Owned path -> distribution's package (empty for a package of another kind)."""
     return {
-        owned: database.owner for database in overlay.databases.values() for owned in database.owns if owned
+        path: owner for database in overlay.databases.values() for path, owner in database.owned() if path
     }  # fmt: skip
 
 
 def _owner(path: str, owners: dict[str, str]) -> str:
-    return owners.get(path, "") or owners.get(path.rpartition("/")[0], "")
+    """The distribution's package that owns a file; lists written before directories moved name it without `usr`."""
+    found = owners.get(path, "") or owners.get(path.removeprefix("usr/"), "")
+    if not found and path.endswith(_OWN_DIRECTORY):
+        found = owners.get(path.rpartition("/")[0], "")
+    return found
 
 
 def _unowned(overlay: Overlay, files: list[str], owners: dict[str, str]) -> int:
@@ -255,6 +264,16 @@ def _below(path: str, prefixes: set[str]) -> bool:
     return False
 
 
+def _named(databases: Iterable[PackageDatabase]) -> set[str]:
+    """Every deb package that is named, installed or not."""
+    found: set[str] = set()
+    for database in databases:
+        if database.cataloger == "dpkg":
+            found.update(package.name for package in database.packages)
+            found.update(database.absent)
+    return found
+
+
 def _unread(layers: int) -> tuple[Note, ...]:
     return (Note("image-too-many-layers", "", f"{layers} layers were not read"),) if layers else ()
 
@@ -267,14 +286,19 @@ def _gaps(
         yield from layer.hostile
     for database in overlay.databases.values():
         yield from database.gaps
-    databases = overlay.databases
-    debs = any(database.cataloger == "dpkg" and database.packages for database in databases.values())
-    lists = sum(database.owner != "" for database in databases.values())
-    if lists and not debs:
-        yield Note(UNREADABLE, "var/lib/dpkg/status", f"it names no package, yet {lists} have lists of their files")
-    elif release.get("ID") in _DPKG_FAMILY and not debs:
-        yield Note(UNREADABLE, "var/lib/dpkg/status", f"this is {release['ID']}, and there is no readable database")
-    elif debs and not release.get("VERSION_ID"):
+    databases = overlay.databases.values()
+    systems = {type_of(package) for database in databases for package in database.packages[:1]} - {""}
+    lists = {database.owner for database in databases if database.owner and database.path.endswith(".list")}
+    identity = release.get("ID", "")
+    lost = [kind for kind, family in FAMILIES.items() if identity in family and kind not in systems]
+    if lists and "deb" not in systems:
+        yield Note(UNREADABLE, _SYSTEMS["deb"], f"it names no package, yet {len(lists)} have lists of their files")
+    elif missing := sorted(lists - _named(databases)):
+        why = f"it does not name {len(missing)} packages that have lists of their files: {', '.join(missing[:5])}"
+        yield Note(UNREADABLE, _SYSTEMS["deb"], why)
+    elif lost:
+        yield Note(UNREADABLE, _SYSTEMS[lost[0]], f"this is {identity}, and there is no readable database")
+    elif systems and not release.get("VERSION_ID"):
         yield Note("release-unknown", "etc/os-release", "the release of these packages is not known: not matched")
     elif not release and not any_packages and overlay.files:
         yield Note("nothing-recognised", "", "no distribution and no package was recognised in this image")

@@ -50,6 +50,12 @@ def escapes(path: str, target: str) -> bool:
     return False
 
 
+def pointed(path: str, target: str) -> str:
+    """Where a symbolic link at `path` to `target` leads, by the words alone; empty when it climbs out of the root."""
+    base = "" if target.startswith("/") else path.rpartition("/")[0]
+    return _lexical(f"{base}/{target}".strip("/"), "")[0]
+
+
 def resolve(directory: str, links: dict[str, str]) -> str:
     """`directory` with the symbolic links among its ancestors followed inside the root; unchanged when they loop."""
     parts = directory.split("/")

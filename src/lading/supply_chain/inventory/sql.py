@@ -1,4 +1,4 @@
-"""The tables of the inventory: one row a layer and cataloger version, one row an image."""
+"""The tables of the inventory: one row a layer, with the version of the catalogers, and one row an image."""
 
 from __future__ import annotations
 
@@ -37,20 +37,17 @@ _decode_image = msgspec.msgpack.Decoder(ImageInventory).decode
 
 
 class InventoryStore:
-    """Rows of inventories. A layer's row is written once and never changed."""
+    """Rows of inventories. A layer's row is written once by each version of the catalogers, the last one stays."""
 
-    def layer(self, tx: Transaction, layer: str, version: str, *, files: bool = True) -> LayerInventory | None:
-        """The inventory of a layer by this version of the catalogers, without its index of files unless asked."""
-        columns = (layers.c.body, layers.c.files) if files else (layers.c.body,)
-        query = sa.select(*columns).where(layers.c.layer == layer, layers.c.cataloger_version == version)
-        row = tx.execute(query).first()
-        if row is None:
-            return None
-        found = _decode_layer(_unpacked(row[0]))
-        return msgspec.structs.replace(found, files=bytes(row[1])) if files else found
+    def layer(self, tx: Transaction, layer: str) -> LayerInventory | None:
+        """The inventory of a layer, by whichever version of the catalogers it was taken last."""
+        row = tx.execute(sa.select(layers.c.body, layers.c.files).where(layers.c.layer == layer)).first()
+        return None if row is None else msgspec.structs.replace(_decode_layer(_unpacked(row[0])), files=bytes(row[1]))
 
-    def add_layer(self, tx: Transaction, inventory: LayerInventory) -> bool:
-        """Keep it; whether it was not there yet."""
+    def put_layer(self, tx: Transaction, inventory: LayerInventory) -> bool:
+        """Keep it in the place of those of other versions; whether it was not there yet."""
+        version = inventory.cataloger_version
+        tx.execute(sa.delete(layers).where(layers.c.layer == inventory.layer, layers.c.cataloger_version != version))
         body = _packed(_encode(msgspec.structs.replace(inventory, files=b"")))
         insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         statement = insert(layers).values(
@@ -64,18 +61,26 @@ class InventoryStore:
         return None if body is None else _decode_image(_unpacked(body))
 
     def put_image(self, tx: Transaction, inventory: ImageInventory) -> bool:
-        """Keep it in the place of an older one; whether anything changed."""
-        if self.image(tx, inventory.image) == inventory:
+        """Keep it in the place of an older one; whether anything but the version of the catalogers changed."""
+        known = self.image(tx, inventory.image)
+        if known == inventory:
             return False
+        version = inventory.cataloger_version
+        changed = known is None or msgspec.structs.replace(known, cataloger_version=version) != inventory
         row = {
             "image": inventory.image,
-            "cataloger_version": inventory.cataloger_version,
+            "cataloger_version": version,
             "body": _packed(_encode(inventory)),
         }
         insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         statement = insert(images).values(row)
         tx.execute(statement.on_conflict_do_update(index_elements=["image"], set_=row))
-        return True
+        return changed
+
+    def outdated(self, tx: Transaction, version: str, after: str, limit: int) -> list[str]:
+        """Images whose inventory is not of this version of the catalogers, in order, beyond `after`."""
+        older = sa.select(images.c.image).where(images.c.cataloger_version != version, images.c.image > after)
+        return list(tx.execute(older.order_by(images.c.image).limit(limit)).scalars())
 
 
 def _packed(body: bytes) -> bytes:

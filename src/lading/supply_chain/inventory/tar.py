@@ -8,7 +8,8 @@ old GNU sparse headers (skipped, never expanded).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import io
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
@@ -17,6 +18,7 @@ from lading.supply_chain.inventory.stream import StreamEnded
 BLOCK: Final = 512
 _ZEROS: Final = bytes(BLOCK)
 _EMPTY: Final = hashlib.sha256().digest()
+_MOST_MARK: Final = 64
 _MOST_SIZE: Final = 1 << 53
 _TEXT: Final = "surrogateescape"
 
@@ -48,6 +50,7 @@ class TarReader:
         self._left = 0
         self._padding = 0
         self.bytes_read = 0
+        self.seen: set[bytes] = set()
 
     def __iter__(self) -> Iterator[Member]:
         extended: dict[str, str] = {}
@@ -79,8 +82,12 @@ class TarReader:
             self._left, self._padding = member.stored, -member.stored % BLOCK
             yield member
 
-    def content(self, keep: int) -> tuple[bytes, bytes | None]:
-        """The sha256 of the present member's content, and the content itself when it has at most `keep` bytes."""
+    def content(self, keep: int, marks: Collection[bytes] = ()) -> tuple[bytes, bytes | None]:
+        """The sha256 of the present member's content, and the content itself when it has at most `keep` bytes.
+
+        Of longer content, `seen` then holds those of `marks` (short texts) that came by.
+        """
+        self.seen = set()
         size, self._left = self._left, 0
         if size == 0:
             return _EMPTY, b"" if keep >= 0 else None
@@ -88,8 +95,18 @@ class TarReader:
         if end <= len(self._buffer):
             self._at = end
             data = self._buffer[start:end]
+            if size > keep:
+                self.seen.update(mark for mark in marks if mark in data)
             return hashlib.sha256(data).digest(), data if size <= keep else None
-        return self._long_content(size, size <= keep)
+        return self._long_content(size, size <= keep, marks)
+
+    def head(self, size: int) -> bytes:
+        """The first bytes of the present member's content, at most `size`, without taking them."""
+        size = min(size, self._left)
+        while self._at + size > len(self._buffer) and (more := next(self._chunks, b"")):
+            self.bytes_read += len(more)
+            self._buffer, self._at = self._buffer[self._at :] + more, 0
+        return self._buffer[self._at : self._at + size]
 
     def trailing(self) -> bool:
         """Read what follows the end of the archive; whether there is anything but zeros in it."""
@@ -99,14 +116,20 @@ class TarReader:
             found = found or chunk.count(0) != len(chunk)
         return found
 
-    def _long_content(self, size: int, keep: bool) -> tuple[bytes, bytes | None]:
+    def _long_content(self, size: int, keep: bool, marks: Collection[bytes]) -> tuple[bytes, bytes | None]:
         hasher = hashlib.sha256()
-        kept: list[bytes] = []
+        kept = io.BytesIO()
+        before = b""
         for piece in self._pieces(size):
             hasher.update(piece)
             if keep:
-                kept.append(bytes(piece))
-        return hasher.digest(), b"".join(kept) if keep else None
+                kept.write(piece)
+            elif marks:
+                # A mark may lie across two pieces.
+                near = before + bytes(piece)
+                self.seen.update(mark for mark in marks if mark in near)
+                before = near[-_MOST_MARK:]
+        return hasher.digest(), kept.getvalue() if keep else None
 
     def _extension(self, member: Member) -> bytes:
         if member.size > self._limits.extended_header:

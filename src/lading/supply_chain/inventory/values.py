@@ -5,6 +5,8 @@ They are written to the store as they are (msgpack), so fields are only ever add
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -29,7 +31,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True, order=True):
 class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One path of a layer. `kind` is one letter: f, d, l(ink), h(ard link), c, b, p; `link` is where a link points.
 
-    `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read.
+    `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read. `form`
+    is what a program's first bytes say (see `programs`): by it a later version knows who would have wanted the file.
     """
 
     path: str
@@ -40,15 +43,17 @@ class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int
     sha256: bytes = b""
     link: str = ""
+    form: str = ""
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One installed package.
 
-    `ecosystem` is the OSV name (`Debian:12`, `PyPI`, `npm`); for deb packages of a single layer the release is not
-    known yet and it is `Debian`. `source` and `source_version` are what Debian builds the package from. `path` is the
-    file that says the package is there, `layer` the layer that brought it, `provided_by` the distribution's package
-    that owns `path`: such a package is the distribution's to mend and is not matched by itself.
+    `ecosystem` is the OSV name (`Debian:12`, `PyPI`, `npm`); for deb, apk and rpm packages of a single layer the
+    release is not known yet and it is `Debian`, `Alpine` or `RPM`. `source` and `source_version` are what a
+    distribution builds the package from. `path` is the file that says the package is there, `layer` the layer
+    that brought it, `provided_by` the distribution's package that owns `path`: such a package is the distribution's to
+    mend and is not matched by itself. `vendor` is who says to have built it.
     """
 
     purl: str
@@ -63,13 +68,15 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: str = ""
     provided_by: str = ""
     declared_only: bool = False
+    vendor: str = ""
 
 
 class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one file of a layer says: packages, the paths they own, or which distribution this is.
 
     A path in `owns` that ends in `/` stands for everything below it. Merging is by `path`: the topmost layer that
-    carries the file decides.
+    carries the file decides. `owner` owns all of `owns`; where a database names several packages, `owners` says whose
+    each stretch of `owns` is: pairs of a name and how many paths. `absent` are packages named as not installed.
     """
 
     path: str
@@ -79,6 +86,22 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     owner: str = ""
     release: dict[str, str] = {}
     gaps: tuple[Note, ...] = ()
+    owners: tuple[tuple[str, int], ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def owned(self) -> Iterator[tuple[str, str]]:
+        """Every path in `owns` with the package that owns it; empty where that is no distribution's package."""
+        if not self.owners:
+            yield from ((path, self.owner) for path in self.owns)
+            return
+        paths = iter(self.owns)
+        for owner, count in self.owners:
+            yield from ((path, owner) for path in islice(paths, count))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing was found in the file, not even that it cannot be read."""
+        return not (self.packages or self.owns or self.release or self.gaps)
 
 
 class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

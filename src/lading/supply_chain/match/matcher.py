@@ -1,20 +1,25 @@
 """The centre of matching, without input or output: one package, the advisories of its name, and what is known of them.
 
-Debian speaks of source packages, so deb packages are matched by source and source version. A version that cannot be
-compared is taken as affected, and the finding says so: what cannot be judged must be seen.
+Debian, Ubuntu and Alpine speak of source packages, so theirs are matched by source and source version; advisories of
+rpm distributions name binary packages. A version that cannot be compared is taken as affected, and the finding says so:
+what cannot be judged must be seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from lading.kernel.severity import Severity
-from lading.supply_chain.advisories.advisory import Advisory
+from lading.supply_chain.advisories.advisory import Advisory, Affected
 from lading.supply_chain.inventory.values import Package
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.ranges import fixes_above, why_affected
-from lading.supply_chain.match.versions import Key, VersionInvalid, key_for
+from lading.supply_chain.match.versions import ALPINE, RPM, Key, VersionInvalid, key_for
+
+_MODULE: Final = ".module"
+_BY_SOURCE: Final = frozenset({"Debian", "Ubuntu", *ALPINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Hit:
 
 def matched_as(package: Package) -> tuple[str, str, str]:
     """Ecosystem, name and version under which advisories speak of a package."""
-    if package.source and package.ecosystem.partition(":")[0] in ("Debian", "Ubuntu"):
+    if package.source and package.ecosystem.partition(":")[0] in _BY_SOURCE:
         return package.ecosystem, package.source, package.source_version
     return package.ecosystem, package.name, package.version
 
@@ -68,7 +73,7 @@ def match(package: Package, advisories: Iterable[Advisory], knowledge: Knowledge
 
 def _why(advisory: Advisory, ecosystem: str, name: str, version: str) -> str:
     for affected in advisory.affected:
-        if affected.name != name or affected.ecosystem != ecosystem:
+        if affected.name != name or affected.ecosystem != ecosystem or _of_another_stream(affected, version):
             continue
         try:
             why = why_affected(affected, version, key_for(ecosystem))
@@ -77,6 +82,18 @@ def _why(advisory: Advisory, ecosystem: str, name: str, version: str) -> str:
         if why:
             return why
     return ""
+
+
+def _of_another_stream(affected: Affected, version: str) -> bool:
+    """Whether an entry speaks of builds for a module while the package is of the main stream, or the other way round.
+
+    Modular distributions build the same package for several modules and for none, with versions that have no common
+    order; the release says `.module` where it is for one.
+    """
+    if affected.ecosystem.partition(":")[0] not in RPM:
+        return False
+    fixed = [text for span in affected.ranges for kind, text in span.events if kind == "fixed"]
+    return bool(fixed) and all((_MODULE in text) != (_MODULE in version) for text in fixed)
 
 
 def _groups(found: Sequence[Hit]) -> list[list[Hit]]:

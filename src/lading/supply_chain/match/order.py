@@ -8,7 +8,18 @@ from typing import Any, Final
 from lading.supply_chain.match.versions import VersionInvalid, key_for
 
 # Types of package URLs -> ecosystems of advisories.
-_ECOSYSTEMS: Final = {"deb": "Debian", "debian": "Debian", "ubuntu": "Ubuntu", "pypi": "PyPI", "npm": "npm"}
+_ECOSYSTEMS: Final = {
+    "apk": "Alpine",
+    "cargo": "crates.io",
+    "deb": "Debian",
+    "debian": "Debian",
+    "go": "Go",
+    "golang": "Go",
+    "npm": "npm",
+    "pypi": "PyPI",
+    "rpm": "RPM",
+    "ubuntu": "Ubuntu",
+}
 
 
 class EcosystemOrder:

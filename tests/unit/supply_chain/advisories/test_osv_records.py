@@ -9,7 +9,7 @@ import zstandard
 
 from lading.kernel.severity import Severity
 from lading.supply_chain.advisories.errors import AdvisoryInvalid
-from lading.supply_chain.advisories.osv import parse_record
+from lading.supply_chain.advisories.osv import normalised_ecosystem, parse_record
 from lading.supply_chain.advisories.reading import raw_records
 
 
@@ -93,3 +93,16 @@ def test_records_are_found_in_every_form_they_come_in() -> None:
 def test_damaged_feeds_are_refused(content: bytes) -> None:
     with pytest.raises(AdvisoryInvalid):
         list(raw_records(content))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Red Hat:enterprise_linux:9::baseos", "Red Hat:enterprise_linux:9"),
+        ("SUSE:Linux Enterprise Module for Basesystem 15 SP5", "SUSE:Linux Enterprise Server 15 SP5"),
+        ("SUSE:Linux Enterprise Server 15 SP5-LTSS", "SUSE:Linux Enterprise Server 15 SP5-LTSS"),
+        ("AlmaLinux:9", "AlmaLinux:9"),
+    ],
+)
+def test_channels_of_a_release_are_the_release(said: str, kept: str) -> None:
+    assert normalised_ecosystem(said) == kept

@@ -10,7 +10,7 @@ from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
 from lading.supply_chain.build.builder import Built, Step
 from lading.supply_chain.build.errors import BuildFailed
-from lading.supply_chain.build.provenance import BuildRecord, provenance
+from lading.supply_chain.build.provenance import BuildRecord, StepPackages, provenance
 
 BUILT = Built(
     digest=Digest.of(b"image"),
@@ -56,3 +56,28 @@ def test_commit_dirty_flag_and_cache_are_told() -> None:
     told = provenance(record(), BUILT)
     assert told["buildDefinition"]["externalParameters"]["source"]["dirty"] is True
     assert told["runDetails"]["byproducts"][0]["annotations"]["cached"] == 1
+
+
+def test_what_a_step_did_to_packages_is_told_with_its_layer() -> None:
+    step = StepPackages(Digest.of(b"layer"), "RUN pip install flask", ("pkg:pypi/flask@3.0.0",), (("a", "b"),), ("c",))
+
+    told = provenance(record(), BUILT, [step])["runDetails"]["byproducts"][1]
+
+    assert told == {
+        "name": "layer",
+        "digest": {"sha256": Digest.of(b"layer").hex},
+        "annotations": {
+            "step": "RUN pip install flask", "added": ["pkg:pypi/flask@3.0.0"], "changed": [{"from": "a", "to": "b"}],
+            "removed": ["c"], "leftOut": 0,
+        },
+    }  # fmt: skip
+
+
+def test_a_step_never_repeats_an_argument_that_looks_like_a_secret() -> None:
+    step = StepPackages(Digest.of(b"layer"), "RUN |2 API_TOKEN=hush COLOUR=blue /bin/sh -c make" + "x" * 9000)
+
+    told = json.dumps(provenance(record(arguments={"API_TOKEN": "hush", "COLOUR": "blue"}), BUILT, [step]))
+
+    assert "hush" not in told
+    assert "COLOUR=blue /bin/sh -c make" in told
+    assert len(told) < 9000

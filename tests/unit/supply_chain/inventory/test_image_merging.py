@@ -142,3 +142,14 @@ def test_the_merged_index_has_hard_links_as_the_files_they_are() -> None:
 
     assert sorted(files) == ["a", "b", "c"]
     assert (files["c"].kind, files["c"].sha256) == ("f", files["b"].sha256)
+
+
+def test_a_database_that_lost_packages_is_a_gap_and_one_whose_packages_were_removed_is_not() -> None:
+    lists = [(f"var/lib/dpkg/info/{name}.list", b"/.\n") for name in ("a", "b:amd64")]
+    lost = merged(tar(OS_RELEASE, status(("a", "1")), *lists))
+    removed = stanza("a", "1") + stanza("b", "1", status="deinstall ok config-files")
+
+    assert [(gap.kind, gap.detail) for gap in lost.gaps] == [
+        ("package-database-unreadable", "it does not name 1 packages that have lists of their files: b")
+    ]
+    assert merged(tar(OS_RELEASE, (STATUS, removed.encode()), *lists)).gaps == ()

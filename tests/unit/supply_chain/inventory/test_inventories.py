@@ -5,8 +5,10 @@ from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
 from lading.kernel.digest import Digest
 from lading.state import Database
 from lading.supply_chain.inventory import Inventories, MemoryLayers
+from lading.supply_chain.inventory.catalogers import Catalogers, Places
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
 from lading.supply_chain.inventory.limits import Limits
+from lading.supply_chain.inventory.values import Package, PackageDatabase
 from tar_layers import OS_RELEASE, distribution, status, tar
 
 
@@ -79,3 +81,58 @@ def test_layers_beyond_the_bound_are_not_read_and_are_a_gap(database: Database, 
 
     assert len(source.opened) == 2
     assert [str(gap) for gap in inventory.gaps] == ["image-too-many-layers: 1 layers were not read"]
+
+
+class Words:
+    """A cataloger of one file name, whose every line is a package."""
+
+    def __init__(self, name: str, revision: int = 1, wanted: str = "words.txt") -> None:
+        self.name = name
+        self.revision = revision
+        self.places = Places(names=frozenset({wanted}))
+        self.most = 1000
+
+    def wants(self, path: str) -> bool:
+        return path.rpartition("/")[2] in self.places.names
+
+    def read(self, path: str, content: bytes) -> PackageDatabase:
+        packages = tuple(
+            Package(purl=f"pkg:generic/{word}@{self.revision}", ecosystem=self.name, name=word, version="1", path=path)
+            for word in content.decode().split()
+        )
+        return PackageDatabase(path=path, cataloger=self.name, packages=packages)
+
+
+WORDS, OTHERS = tar(("app/words.txt", b"anchor buoy")), tar(("bin/app", b"\x7fELF"))
+
+
+def opened_by(database: Database, ledger: Ledger, *catalogers: Words) -> tuple[int, list[str]]:
+    """How many layers an inventory of two layers opens, and the packages it finds."""
+    source = Counting()
+    image = source.add(WORDS, OTHERS)
+    taken = Inventories(database, ledger, source, catalogers=Catalogers(catalogers)).take(image)
+    return len(source.opened), [package.name for package in taken.packages]
+
+
+def test_a_new_revision_reads_only_the_layers_that_have_its_files(each_database: Database, ledger: Ledger) -> None:
+    both = ["anchor", "buoy"]
+
+    assert opened_by(each_database, ledger, Words("a")) == (2, both)
+    assert opened_by(each_database, ledger, Words("a")) == (0, both)
+    assert opened_by(each_database, ledger, Words("a", 2)) == (1, both)
+    assert opened_by(each_database, ledger, Words("a", 2)) == (0, both)
+
+
+def test_a_new_cataloger_and_one_that_is_gone_cost_what_they_concern(database: Database, ledger: Ledger) -> None:
+    opened_by(database, ledger, Words("a"))
+
+    assert opened_by(database, ledger, Words("a"), Words("b", wanted="charts.txt"))[0] == 0
+    assert opened_by(database, ledger, Words("a"), Words("b", 2, wanted="app"))[0] == 1
+    assert opened_by(database, ledger, Words("b", 2, wanted="app")) == (1, ["\x7fELF"])
+
+
+def test_a_layer_of_an_older_version_can_still_be_asked(database: Database, ledger: Ledger) -> None:
+    opened_by(database, ledger, Words("a"))
+    newer = Inventories(database, ledger, MemoryLayers(), catalogers=Catalogers([Words("a", 2)]))
+
+    assert newer.layer(Digest.of(WORDS)).package_count == 2

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import tracemalloc
 import zlib
 
 import pytest
@@ -208,3 +209,23 @@ def test_the_last_entry_of_a_name_counts() -> None:
     inventory = read(tar(status(("bash", "5.1")), status(("bash", "5.2"))))
 
     assert [p.version for d in inventory.databases for p in d.packages] == ["5.2"]
+
+
+def test_memory_does_not_grow_with_the_number_of_files() -> None:
+    header = tarfile.TarInfo()
+
+    def peak(count: int) -> int:
+        made = io.BytesIO()
+        for number in range(count):
+            header.name = f"srv/{number % 100}/{number}.txt"
+            made.write(header.tobuf(tarfile.USTAR_FORMAT))
+        made.write(bytes(1024))
+        made.seek(0)
+        tracemalloc.start()
+        inventory = read_layer("sha256:x", made)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert inventory.file_count == count
+        return most - len(inventory.files)
+
+    assert peak(12_000) < peak(6_000) + (1 << 19)

@@ -99,3 +99,36 @@ def test_a_stated_severity_counts_where_there_is_no_score() -> None:
     assert (found.severity, found.score) == (Severity.HIGH, 0.0)
     assert found.document("shop")["severity"] == "high"
     assert found.document("shop")["owner"] == "shop"
+
+
+def rpm(version: str) -> Package:
+    return Package(purl=f"pkg:rpm/almalinux/nodejs@{version}", ecosystem="AlmaLinux:9", name="nodejs", version=version,
+                   path="p", source="nodejs-src", source_version=version)  # fmt: skip
+
+
+def almalinux(fixed: str) -> Advisory:
+    events = (("introduced", "0"), ("fixed", fixed))
+    return advisory("ALSA-2026:1", *events, aliases=("CVE-2026-1",), name="nodejs", ecosystem="AlmaLinux:9")
+
+
+def test_alpine_packages_match_by_their_origin() -> None:
+    package = Package(purl="pkg:apk/alpine/libcrypto3@3.3.1-r3", ecosystem="Alpine:v3.20", name="libcrypto3",
+                      version="3.3.1-r3", path="p", source="openssl", source_version="3.3.1-r3")  # fmt: skip
+    events = (("introduced", "0"), ("fixed", "3.3.2-r0"))
+    known = [advisory("ALPINE-CVE-2026-1", *events, name="openssl", ecosystem="Alpine:v3.20")]
+
+    assert [(one.package, one.fixed) for one in match(package, known, Knowledge())] == [("libcrypto3", "3.3.2-r0")]
+
+
+def test_rpm_packages_match_by_their_own_name_and_epoch() -> None:
+    assert match(rpm("1:16.20.2-8.el9_4"), [almalinux("1:16.20.2-9.el9_4")], Knowledge())
+    assert not match(rpm("1:16.20.2-10.el9_4"), [almalinux("1:16.20.2-9.el9_4")], Knowledge())
+    assert match(rpm("16.20.2-10.el9_4"), [almalinux("1:16.20.2-9.el9_4")], Knowledge())
+
+
+def test_builds_for_a_module_are_not_compared_with_those_for_none() -> None:
+    modular = almalinux("1:18.20.4-1.module_el9.4.0+106+8d8d3e3f")
+
+    assert not match(rpm("1:16.20.2-8.el9_4"), [modular], Knowledge())
+    assert not match(rpm("1:18.20.2-1.module_el9.4.0+96+1"), [almalinux("1:20.0.0-1.el9")], Knowledge())
+    assert match(rpm("1:18.20.2-1.module_el9.4.0+96+1"), [modular], Knowledge())

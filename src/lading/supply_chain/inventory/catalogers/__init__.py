@@ -1,32 +1,48 @@
-"""One small module for each ecosystem, all with the same two methods: which files it wants, and what they say.
+"""One small module or folder for each ecosystem, all with the same two methods: what it wants, and what that says.
 
-A new ecosystem is a new module here and a line in `CATALOGERS`. Raising `REVISION` makes every layer be read again.
+A new ecosystem is a module here and a line in `CATALOGERS`. Raising a cataloger's `revision` makes those layers be read
+again that have a file it wants, and no others.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from lading.supply_chain.inventory.catalogers import dpkg, npm, python, release
-from lading.supply_chain.inventory.catalogers.cataloger import Cataloger
-
-REVISION: Final = "1"
-CATALOGERS: Final[tuple[Cataloger, ...]] = (
-    dpkg.DpkgCataloger(),
-    python.PythonCataloger(),
-    npm.NpmCataloger(),
-    release.ReleaseCataloger(),
+from lading.supply_chain.inventory.catalogers import (
+    apk,
+    dpkg,
+    foreign,
+    golang,
+    npm,
+    python,
+    release,
+    rpm,
+    rust,
+    wellknown,
 )
-VERSION: Final = f"{REVISION}+{'+'.join(cataloger.name for cataloger in CATALOGERS)}"
+from lading.supply_chain.inventory.catalogers.cataloger import Cataloger, Places
+from lading.supply_chain.inventory.catalogers.catalogers import Catalogers
+
+CATALOGERS: Final = Catalogers(
+    (
+        dpkg.DpkgCataloger(),
+        apk.ApkCataloger(),
+        rpm.RpmCataloger(),
+        python.PythonCataloger(),
+        npm.NpmCataloger(),
+        release.ReleaseCataloger(),
+        golang.GoCataloger(),
+        rust.RustCataloger(),
+        wellknown.WellKnownCataloger(),
+        foreign.ForeignCataloger(),
+    )
+)
+VERSION: Final = CATALOGERS.version
 
 
 def cataloger_for(path: str) -> Cataloger | None:
-    """The cataloger that wants the file at `path`, or None. Called for every file of every layer."""
-    directory, _, name = path.rpartition("/")
-    for cataloger in CATALOGERS:
-        if (name in cataloger.names or directory in cataloger.directories) and cataloger.wants(path):
-            return cataloger
-    return None
+    """The cataloger that wants the file at `path` for where it lies, or None."""
+    return CATALOGERS.at(path)
 
 
-__all__ = ["CATALOGERS", "REVISION", "VERSION", "Cataloger", "cataloger_for"]
+__all__ = ["CATALOGERS", "VERSION", "Cataloger", "Catalogers", "Places", "cataloger_for"]

@@ -1,4 +1,4 @@
-"""Debian packages: dpkg's status file, one file a package in `status.d` (distroless), and the lists of their files.
+"""Debian packages: dpkg's status file, one file for each in `status.d` (distroless), and the lists of their files.
 
 The status file is a list of stanzas as of deb822(5). Debian's security team speaks of source packages, so each binary
 package carries the source that it was built from.
@@ -7,10 +7,11 @@ package carries the source that it was built from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
@@ -27,17 +28,17 @@ UNREADABLE: Final = "package-database-unreadable"
 
 
 class DpkgCataloger:
-    """Reads `var/lib/dpkg/status`, `status.d/*` and `info/*.list`."""
+    """Reads `var/lib/dpkg/status`, `status.d/*` with its `.md5sums`, and `info/*.list`."""
 
     name = "dpkg"
-    names: Set[str] = frozenset({"status"})
-    directories: Set[str] = frozenset({_STATUS_D, _INFO})
+    revision = 2
+    places = Places(names=frozenset({"status"}), directories=frozenset({_STATUS_D, _INFO}))
     most = 32 * MIB
 
     def wants(self, path: str) -> bool:
         if path.startswith(_INFO):
             return path.endswith(".list")
-        return path == _STATUS or (path.startswith(_STATUS_D) and not path.endswith(".md5sums"))
+        return path == _STATUS or path.startswith(f"{_STATUS_D}/")
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         text = content.decode("utf-8", "replace")
@@ -45,7 +46,9 @@ class DpkgCataloger:
             owner = path.rpartition("/")[2].removesuffix(".list").partition(":")[0]
             owned = tuple(line[1:] for line in text.splitlines() if len(line) > 1 and line.startswith("/"))
             return PackageDatabase(path=path, cataloger=self.name, owner=owner, owns=owned)
-        packages, gaps = [], []
+        if path.endswith(".md5sums"):
+            return PackageDatabase(path=path, cataloger=self.name, owner=_summed_owner(path), owns=tuple(_summed(text)))
+        packages, absent, gaps = [], [], []
         if b"\0" in content or (content and not content.endswith(b"\n") and path == _STATUS):
             gaps.append(Note(UNREADABLE, path, "it is cut short or is not text"))
         for number, stanza in enumerate(_stanzas(text), 1):
@@ -54,6 +57,7 @@ class DpkgCataloger:
                 break
             fields = {key.lower(): value.strip() for key, value in _FIELD.findall(stanza)}
             if fields.get("status", "").split(" ")[-1] in _ABSENT:
+                absent.append(fields.get("package", "")[:200])
                 continue
             package = _package(path, fields)
             if package is None:
@@ -62,7 +66,21 @@ class DpkgCataloger:
                 packages.append(package)
         if not packages and not gaps:
             gaps.append(Note(UNREADABLE, path, "it names no package at all"))
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:20]))
+        return PackageDatabase(
+            path=path, cataloger=self.name, packages=tuple(packages), gaps=tuple(gaps[:20]), absent=tuple(absent)
+        )
+
+
+def _summed_owner(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".md5sums")
+
+
+def _summed(text: str) -> Iterator[str]:
+    """Lines of md5sum(1): distroless images have them in the place of lists of files."""
+    for line in text.splitlines():
+        _, blank, name = line.partition("  ")
+        if blank and name:
+            yield name.strip().removeprefix("./").lstrip("/")
 
 
 def _stanzas(text: str) -> Iterator[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
@@ -24,8 +25,8 @@ class NpmCataloger:
     """Reads what npm, yarn or pnpm installed, and lock files."""
 
     name = "npm"
-    names: Set[str] = frozenset({"package.json", "package-lock.json"})
-    directories: Set[str] = frozenset()
+    revision = 1
+    places = Places(names=frozenset({"package.json", "package-lock.json"}))
     most = 16 * MIB
 
     def wants(self, path: str) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
@@ -20,8 +20,8 @@ class PythonCataloger:
     """Reads the metadata of installed distributions."""
 
     name = "python"
-    names: Set[str] = frozenset({"METADATA", "PKG-INFO", "RECORD"})
-    directories: Set[str] = frozenset()
+    revision = 1
+    places = Places(names=frozenset({"METADATA", "PKG-INFO", "RECORD"}))
     most = 4 * MIB
 
     def wants(self, path: str) -> bool:

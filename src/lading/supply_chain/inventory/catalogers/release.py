@@ -1,23 +1,23 @@
-"""Which distribution this is: os-release(5). Without it deb packages cannot be matched, so it is kept by path too."""
+"""Which distribution this is: os-release(5). Without it no distribution's package can be matched."""
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import Final
 
+from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
 PATHS: Final = ("etc/os-release", "usr/lib/os-release")
-_KEYS: Final = frozenset({"ID", "ID_LIKE", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME", "VARIANT_ID"})
+_KEYS: Final = frozenset({"ID", "ID_LIKE", "VERSION_ID", "VERSION", "VERSION_CODENAME", "PRETTY_NAME", "VARIANT_ID"})
 
 
 class ReleaseCataloger:
     """Reads `etc/os-release` and `usr/lib/os-release`."""
 
     name = "release"
-    names: Set[str] = frozenset({"os-release"})
-    directories: Set[str] = frozenset()
+    revision = 2
+    places = Places(names=frozenset({"os-release"}))
     most = MIB
 
     def wants(self, path: str) -> bool:

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from lading.supply_chain.match.versions import debian, pep440, semver
+from lading.supply_chain.match.versions import apk, debian, pep440, rpm, semver
 from lading.supply_chain.match.versions.invalid import VersionInvalid
 
 Key = Callable[[str], Any]
+# Distributions of apk and rpm packages, as OSV calls them; those without advisories there by their own names.
+ALPINE: Final = ("Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi")
+RPM: Final = (
+    "AlmaLinux", "Amazon Linux", "Azure Linux", "CentOS", "Fedora", "Mageia", "Oracle Linux", "Photon OS", "RPM",
+    "Red Hat", "Rocky Linux", "SUSE", "openEuler", "openSUSE",
+)  # fmt: skip
 _KEYS: Final[dict[str, Key]] = {
     "Debian": debian.key,
     "Ubuntu": debian.key,
+    **dict.fromkeys(ALPINE, apk.key),
+    **dict.fromkeys(RPM, rpm.key),
+    "Go": semver.key,
     "PyPI": pep440.key,
+    "crates.io": semver.key,
     "npm": semver.key,
 }
 
