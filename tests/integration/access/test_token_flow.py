@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from integration.access.conftest import ACTOR, PASSWORD, Doors
-from lading.identity import Role
+from lading.identity import Operation, Role
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.client import RemoteRegistry
+from lading.wiring.access import IdentityAuthenticator
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -117,6 +118,24 @@ def test_nobody_gets_a_token_for_public_repositories_and_nothing_else(doors: Doo
     with doors.client() as client:
         assert client.post("/v2/shop/shown/blobs/uploads/", headers=bearer(token)).status_code == 401
         assert client.get("/v2/_catalog", headers=bearer(token)).status_code == 401
+
+
+def test_where_nobody_may_pull_without_an_account_their_token_is_worth_nothing(doors: Doors) -> None:
+    text = doors.token(None, "repository:shop/shown:pull")
+    closed = IdentityAuthenticator(doors.wiring.identity, anonymous=False, tokens=doors.wiring.tokens)
+    assert closed.identify("", text) is None
+    assert closed.anonymous() is None
+    assert doors.wiring.authenticator.identify("", text) is not None
+
+
+def test_what_a_narrowed_token_fetches_is_as_narrow(doors: Doors) -> None:
+    owner = doors.robot("shop", "narrow")[0]
+    only = doors.wiring.identity.issue_token("robot:shop/narrow", purpose="reading", only=[Operation.PULL], actor=ACTOR)
+    token = doors.token((owner, only.text), "repository:shop/web:pull,push")
+    assert access_of(token) == [{"type": "repository", "name": "shop/web", "actions": ["pull"]}]
+    with doors.client() as client:
+        wide = doors.token((owner, only.text), "repository:shop/new:push")
+        assert client.post("/v2/shop/new/blobs/uploads/", headers=bearer(wide)).status_code == 403
 
 
 def test_what_is_revoked_or_withdrawn_ends_the_tokens_that_it_fetched(doors: Doors) -> None:
