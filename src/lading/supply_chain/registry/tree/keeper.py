@@ -20,6 +20,7 @@ import msgspec
 
 from lading.facts import Entry, Ledger
 from lading.facts.kinds.collecting import GarbageCollected
+from lading.facts.kinds.mirroring import UpstreamAdded, UpstreamChanged, UpstreamRemoved
 from lading.facts.kinds.supply_chain import ImageMoved, ImagePushed, ManifestDeleted, TagMoved
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
@@ -37,7 +38,8 @@ _COMPARE_SECONDS: Final = 3_600.0
 # Of a tick: the first comparison holds everything up, later ones run beside the work.
 _SLICE_SECONDS: Final = 0.05
 _FIRST_SLICE_SECONDS: Final = 0.3
-_KINDS: Final = tuple(kind.kind() for kind in (ImagePushed, ImageMoved, TagMoved, ManifestDeleted, GarbageCollected))
+_SWEEPING: Final = (GarbageCollected, UpstreamAdded, UpstreamChanged, UpstreamRemoved)
+_KINDS: Final = tuple(kind.kind() for kind in (ImagePushed, ImageMoved, TagMoved, ManifestDeleted, *_SWEEPING))
 _BATCH: Final = 500
 _log: Final = logging.getLogger(__name__)
 
@@ -151,8 +153,8 @@ class TreeKeeper:
                     found.lists.add(fact.repository)
                     left = sql.left_behind(tx, fact.repository, fact.tag)
                     found.pairs |= {(repository, Digest.parse(digest)) for repository, digest in left}
-                case GarbageCollected():
-                    # It takes away what an image may have been served by, and says not what.
+                case GarbageCollected() | UpstreamAdded() | UpstreamChanged() | UpstreamRemoved():
+                    # It changes how images are served, and says not of which.
                     found.everything = True
         found.pairs |= self._wanted.concerned(tx, digests)
         return found
@@ -167,7 +169,7 @@ class TreeKeeper:
         for repository in sorted(concerned.lists):
             self._settling.tag_list(repository)
             self._files.tidy(repository)
-        if concerned.everything and self._comparison is None:
+        if concerned.everything:
             self._comparison = self._compare()
 
     def _subjects(self, repository: str, deleted: Digest) -> set[Pair]:

@@ -13,6 +13,7 @@ from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.errors import Denied, NameUnknown
 from lading.supply_chain.registry.manifest import MOST_NESTING
+from lading.supply_chain.registry.mirroring.upstream import all_upstreams, covering
 from lading.supply_chain.registry.referring import index_of
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.sql import reading as sql
@@ -82,9 +83,10 @@ class Wanted:
         return True
 
     def tagged(self, repository: str, tag: str) -> Digest | None:
-        """What a tag names."""
+        """What a tag leads to in the tree; None where the pull endpoint asks an upstream first what it names."""
         with self._database.read() as tx:
-            found = sql.tagged(tx, repository, tag)
+            upstream = covering(all_upstreams(tx), repository)
+            found = sql.tagged(tx, repository, tag) if upstream is None or not upstream.on_pull else None
         return Digest.parse(found) if found else None
 
     def tags(self, repository: str) -> list[str]:

@@ -12,8 +12,11 @@ import pytest
 
 from lading.kernel.digest import Digest
 from lading.kernel.errors import LadingError
+from lading.state.sealing import Sealer
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import StorageFailed
+from lading.supply_chain.registry.mirroring.upstream import Upstream
+from lading.supply_chain.registry.mirroring.upstreams import Upstreams
 from lading.supply_chain.registry.states import State
 from lading.supply_chain.registry.tree import layout
 from lading.supply_chain.registry.tree.beat import BeatReader
@@ -137,6 +140,20 @@ def test_tags_flip_and_go(kept: Any) -> None:
         kept.bench.registry.delete_manifest("shop/web", digest, ROBOT)
     kept.tick()
     assert list(kept.everything()) == ["shop/web/_list"]
+
+
+def test_tags_that_an_upstream_is_asked_for_are_left_to_the_pull_endpoint(kept: Any) -> None:
+    digest = kept.bench.image(repository="far/web", tag="1")
+    kept.bench.move(digest, State.APPROVED)
+    kept.tick()
+    assert kept.tag("1", "far/web").exists()
+    upstreams = Upstreams(kept.bench.database, kept.bench.ledger, Sealer.generate(), kept.clock)
+    far = Upstream(name="far", url="https://far.example", prefix="far", team="shop")
+    upstreams.add(far, actor="person:ada")
+    kept.tick()
+    assert not os.path.lexists(kept.tag("1", "far/web"))
+    assert kept.manifest(digest, "far/web").exists()
+    assert kept.differences() == []
 
 
 HOSTILE = (
