@@ -31,12 +31,19 @@ if ! command -v versitygw >/dev/null && command -v go >/dev/null && [ -w /usr/lo
     || say "versitygw could not be built; the tests use moto alone"
 fi
 
-# The public conformance suite of registries, and further OCI clients: versions and hashes are in the module's go.sum.
+# The public conformance suite of registries, in its two forms, and further OCI clients: versions and hashes are in the
+# modules' go.sum.
 oci_tools=$PWD/.tools/oci
-if command -v go >/dev/null && ! cmp -s tests/oci_programs/go.sum "$oci_tools/go.sum"; then
-  say "building the conformance suite, crane, oras and regctl with Go"
-  if (cd tests/oci_programs && GOBIN="$oci_tools" GOFLAGS="-buildvcs=false -mod=readonly" go install tool) >/tmp/lading-go.$$ 2>&1; then
-    cp tests/oci_programs/go.sum "$oci_tools/go.sum"
+suite=github.com/opencontainers/distribution-spec/conformance
+build_oci_tools() {
+  export GOBIN="$oci_tools" GOFLAGS="-buildvcs=false -mod=readonly"
+  (cd tests/oci_programs && go install tool) && (cd tests/oci_programs/conformance_1_1 && go test -c -o "$oci_tools/conformance-1.1" $suite)
+}
+built=$(cat tests/oci_programs/go.sum tests/oci_programs/conformance_1_1/go.sum | sha256sum)
+if command -v go >/dev/null && [ "$(cat "$oci_tools/built" 2>/dev/null)" != "$built" ]; then
+  say "building the conformance suites, crane, oras and regctl with Go"
+  if (build_oci_tools) >/tmp/lading-go.$$ 2>&1; then
+    echo "$built" >"$oci_tools/built"
   else
     tail -n 5 /tmp/lading-go.$$ >&2
     say "they could not be built; the tests that need them say so and are skipped"

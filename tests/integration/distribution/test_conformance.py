@@ -81,6 +81,26 @@ def test_every_case_passes_on_the_push_endpoint(wire: Server, robot: Robot, tmp_
     assert report.count["Pass"] >= LEAST[version]
 
 
+def test_every_case_of_the_suite_as_it_was_released_passes(wire: Server, robot: Robot, tmp_path: Path) -> None:
+    """The suite that came with distribution 1.1; the one above was written anew since."""
+    said = {
+        "OCI_ROOT_URL": f"http://{wire.push}", "OCI_NAMESPACE": "conformance/released", "OCI_USERNAME": robot.name,
+        "OCI_CROSSMOUNT_NAMESPACE": "conformance/released-too", "OCI_PASSWORD": robot.secret, "HOME": str(tmp_path),
+        "OCI_TEST_PULL": "1", "OCI_TEST_PUSH": "1", "OCI_TEST_CONTENT_DISCOVERY": "1", "OCI_TEST_CONTENT_MANAGEMENT": "1",
+        "OCI_AUTOMATIC_CROSSMOUNT": "1", "OCI_REPORT_DIR": "none",
+    }  # fmt: skip
+    ended = subprocess.run(
+        [oci_tool("conformance-1.1"), "-ginkgo.no-color"], env=said, cwd=tmp_path, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+
+    count = re.search(r"(\d+) Passed \| (\d+) Failed \| (\d+) Pending \| (\d+) Skipped", ended.stdout)
+    assert count is not None, ended.stdout + ended.stderr
+    print(f"\nconformance 1.1 as released, push endpoint: {count[0]}")
+    assert count[2] == "0", ended.stdout
+    assert int(count[1]) >= 70
+
+
 def test_every_reading_case_passes_on_the_pull_endpoint(
     wire: Server, robot: Robot, approve: Callable[[str], None], tmp_path: Path
 ) -> None:

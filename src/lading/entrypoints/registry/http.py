@@ -25,6 +25,7 @@ from lading.kernel.errors import (
     Unavailable,
 )
 from lading.supply_chain.registry.errors import (
+    BlobInUse,
     ConditionFailed,
     Denied,
     NameInvalid,
@@ -139,8 +140,8 @@ def _failure(code: str, status: int, message: str, remedy: str = "", headers: di
 
 
 _STATUS: Final = (
-    (TooLarge, 413), (TooSlow, 408), (ConditionFailed, 412), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400),
-    (Conflict, 409), (Unavailable, 503),
+    (TooLarge, 413), (TooSlow, 408), (ConditionFailed, 412), (BlobInUse, 405), (Forbidden, 403), (NotFound, 404),
+    (InvalidInput, 400), (Conflict, 409), (Unavailable, 503),
 )  # fmt: skip
 
 
@@ -158,6 +159,8 @@ def _shape(error: LadingError) -> tuple[str, int, dict[str, str]]:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if isinstance(error, NotYet):
         return code, 429 if error.throttled else status, {"Retry-After": str(error.seconds)}
+    if status == 405:
+        return code, status, {"Allow": "GET, HEAD"}
     if status == 503:
         return "TOOMANYREQUESTS", status, {"Retry-After": "5"}
     return code, status, {}

@@ -64,6 +64,12 @@ class DigestInvalid(RegistryError, InvalidInput):
     oci_code = "DIGEST_INVALID"
 
 
+class BlobInUse(RegistryError, Conflict):
+    """A blob is a part of a manifest, and cannot be deleted while it is."""
+
+    oci_code = "UNSUPPORTED"
+
+
 class UploadUnknown(RegistryError, NotFound):
     """There is no such upload; it was finished, cancelled or never started."""
 

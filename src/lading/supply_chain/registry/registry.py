@@ -26,6 +26,7 @@ from lading.supply_chain.registry import attribution
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.blobs import BlobStore, UploadStore, check_digest
 from lading.supply_chain.registry.errors import (
+    BlobInUse,
     BlobUnknown,
     ConditionFailed,
     Denied,
@@ -308,12 +309,12 @@ class Registry(Reading):
 
         Raises:
             BlobUnknown: the repository does not have it.
-            Denied: a manifest of the repository names it; what was pushed stays complete.
+            BlobInUse: a manifest of the repository names it; what was pushed stays complete.
         """
         check_name(repository)
         with self._database.write() as tx:
             if users := reading.users_of_blob(tx, repository, str(digest), 1):
-                raise Denied(f"The blob {digest} is a part of {repository}@{users[0]}.", remedy="Delete that first.")
+                raise BlobInUse(f"The blob {digest} is a part of {repository}@{users[0]}.", remedy="Delete that first.")
             if not writing.unlink_blob(tx, repository, str(digest)):
                 raise BlobUnknown(f"{repository} has no blob {digest}.")
 

@@ -528,7 +528,7 @@ def test_a_blob_is_deleted_once_and_never_from_under_a_manifest(wire: Wire) -> N
     for answer in (wire.push.get(f"{WEB}/blobs/{DIGEST}"), wire.push.delete(f"{WEB}/blobs/{DIGEST}")):
         assert (answer.status_code, code(answer)) == (404, "BLOB_UNKNOWN")
     answer = wire.push.delete(f"{WEB}/blobs/{Digest.of(b'used')}")
-    assert (answer.status_code, code(answer)) == (403, "DENIED")
+    assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "UNSUPPORTED", "GET, HEAD")
     assert wire.push.get(f"{WEB}/blobs/{Digest.of(b'used')}").content == b"used"
 
 

@@ -12,6 +12,7 @@ from lading.facts.kinds.supply_chain import ImageMoved, ImagePushed, ManifestDel
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import (
+    BlobInUse,
     BlobUnknown,
     Denied,
     DigestInvalid,
@@ -164,7 +165,7 @@ def test_a_mounted_blob_needs_no_bytes_and_must_be_in_the_source(bench: Any) -> 
 def test_a_blob_that_an_image_needs_stays_until_the_image_goes(bench: Any) -> None:
     digest = bench.image(tag="1.0")
     used = bench.registry.layers(digest)[0].digest
-    with pytest.raises(Denied, match="part of"):
+    with pytest.raises(BlobInUse, match="part of"):
         bench.registry.delete_blob("shop/web", used)
     bench.registry.delete_manifest("shop/web", digest, ROBOT)
     bench.registry.delete_blob("shop/web", used)
