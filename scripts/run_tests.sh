@@ -1,16 +1,26 @@
 #!/usr/bin/env bash
-# Every test, in two processes at once: those over the real engine one by one, and all others.
+# Every test, in three processes at once: over the real engine one by one, over servers and networks, and all others.
+# What a process said is shown when it ended; the last one is shown as it goes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-engine_log=$(mktemp)
-trap 'rm -f "$engine_log"' EXIT
+logs=$(mktemp -d)
+trap 'jobs -p | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
 
-.venv/bin/python -m pytest -q -m docker >"$engine_log" 2>&1 &
+run() { .venv/bin/python -m pytest -q --durations=15 "$@"; }
+run -m docker tests >"$logs/engine" 2>&1 &
 engine=$!
-.venv/bin/python -m pytest -q -m "not docker"
-others=$?
-echo "waiting for the tests over the real engine"
-wait "$engine"
-with_engine=$?
-cat "$engine_log"
-exit $((others > with_engine ? others : with_engine))
+run -m "not docker" tests/integration tests/e2e >"$logs/servers" 2>&1 &
+servers=$!
+run -m "not docker" tests --ignore=tests/integration --ignore=tests/e2e
+worst=$?
+
+ended() {  # NAME PID: show what it said, and keep the worst exit code
+  echo "waiting for the tests over $1"
+  wait "$2"
+  local code=$?
+  cat "$logs/$1"
+  [ "$code" -le "$worst" ] || worst=$code
+}
+ended engine "$engine"
+ended servers "$servers"
+exit "$worst"
