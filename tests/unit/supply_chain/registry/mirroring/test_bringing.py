@@ -283,6 +283,20 @@ def test_of_those_who_come_after_a_rest_one_tries(mirror: Any) -> None:
     assert mirror.health.check("hub") is False
 
 
+def test_an_upstream_that_answers_again_is_there_for_all_before_the_first_image_is_here(mirror: Any) -> None:
+    mirror.image("one", "1")
+    mirror.health.failed("hub", "down")
+    mirror.clock.advance(timedelta(seconds=500))
+    seen: list[str] = []
+
+    def note(method: str, _what: str) -> None:
+        seen.append(f"{method} {mirror.status.circuit}")
+
+    mirror.remote.before = note
+    assert mirror.wish("1").outcome == "brought"
+    assert "look open" in seen and "blob closed" in seen
+
+
 def test_an_upstream_that_throttles_is_left_alone_until_it_said(mirror: Any) -> None:
     mirror.image("one", "1")
     until = mirror.clock.now() + timedelta(seconds=90)
