@@ -58,7 +58,7 @@ class Mirrors:
 
     @cached_property
     def standings(self) -> MirrorStandings:
-        return MirrorStandings(self._wiring.database, self._wiring.clock)
+        return MirrorStandings(self._wiring.database, self._wiring.clock, self.unnamed)
 
     @cached_property
     def bringer(self) -> Bringer:

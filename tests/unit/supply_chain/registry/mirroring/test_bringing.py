@@ -32,6 +32,7 @@ from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
 from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.mirroring.errors import Throttled
 from lading.supply_chain.registry.mirroring.quota import Quota
+from lading.supply_chain.registry.mirroring.standings import MirrorStandings
 from lading.supply_chain.registry.mirroring.upstream import UNNAMED, Upstream
 from lading.supply_chain.registry.states import State
 
@@ -401,5 +402,10 @@ def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_pat
     mirror.upstreams.change("hub", {"allow": ("tools/*",)}, actor="person:ada")
     with pytest.raises(Denied, match="do not let it in"):
         story.fetch(Reference("hub/library/os", tag="1"))
+    shown = MirrorStandings(mirror.database, mirror.clock, unnamed).all()
+    assert [(row.upstream, row.images, row.circuit) for row in shown] == [
+        ("default", 2, "closed"),
+        ("hub", 0, "closed"),
+    ]
     # Pulls don't come this way: nobody else asks it.
     assert mirror.awaiting.ask("library/os", "3") == Stale()
