@@ -18,7 +18,6 @@ from lading.facts.kinds.mirroring import (
 )
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
-from lading.lifecycle.mirror import Mirroring
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
@@ -167,6 +166,17 @@ def test_an_image_that_cannot_be_judged_is_not_served_and_says_so(mirror: Any) -
     assert mirror.tagged("1") == old
     assert "could not be judged: the disk is full" in mirror.status.problems[0]
     assert mirror.status.circuit == "closed"
+
+
+def test_nothing_is_asked_for_when_there_is_no_room(mirror: Any) -> None:
+    mirror.image("one", "1")
+
+    def full() -> None:
+        raise StorageFailed("only 3 MB free")
+
+    mirror.mirroring = mirror.story(demand_space=full)
+    assert mirror.wish("1").why == "only 3 MB free"
+    assert not mirror.remote.asked and mirror.status.circuit == "closed"
 
 
 def test_a_tag_that_did_not_move_costs_one_question(mirror: Any) -> None:
@@ -388,10 +398,7 @@ def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_pat
     unnamed = Upstream(
         name=UNNAMED, url="https://hub.example", prefix="", team="library", platforms=("linux/amd64",), plain=True
     )
-    story = Mirroring(
-        known=mirror.upstreams.all, unnamed=unnamed, bringer=mirror.bringer, judge=mirror.judge, states=mirror.states,
-        wishes=mirror.wishes, clock=mirror.clock,
-    )  # fmt: skip
+    story = mirror.story(unnamed=unnamed)
     index = mirror.index("1", "linux/arm64", "linux/amd64")
     found = story.fetch(Reference("library/os", tag="1"))
     assert found == mirror.tagged("1", "library/os") != index
