@@ -174,8 +174,8 @@ class Bases:
         if mirrored is None:
             raise BaseUnknown(
                 f"The registry has no image {wanted}, and no public registry is set to mirror it from.",
-                remedy=f"Make it with `lading base debian:12 --tag {wanted}`, push it, set LADING_UPSTREAM, or name a "
-                "base below the prefix of an upstream (`lading registry mirror ls`).",
+                remedy=f"Make it with `lading base debian:12 --tag {wanted}`, push it, set LADING_UPSTREAM, or mirror "
+                "another registry with `lading registry mirror add`.",
             )
         return mirrored, path
 

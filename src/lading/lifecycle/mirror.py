@@ -48,6 +48,7 @@ class Mirroring:
     Args:
         known: the upstreams that are kept.
         unnamed: the one that LADING_UPSTREAM names, for builds only.
+        demand_space: raises when there is no room for more images.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Mirroring:
         states: ImageStates,
         wishes: Wishes,
         clock: Clock,
+        demand_space: Callable[[], None] = lambda: None,
     ) -> None:
+        self._demand_space = demand_space
         self._known = known
         self._unnamed = unnamed
         self._bringer = bringer
@@ -112,6 +115,7 @@ class Mirroring:
 
     def _fulfil(self, wish: Wish) -> Brought:
         upstream = self._upstream(wish)
+        self._demand_space()
         tag = "" if ":" in wish.reference else wish.reference
         try:
             brought = self._bringer.bring(upstream, wish.repository, wish.reference)

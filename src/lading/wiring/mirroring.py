@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import threading
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lading.kernel.reference import Reference
 from lading.lifecycle.mirror import Mirroring
+from lading.supply_chain.registry.errors import StorageFailed
 from lading.supply_chain.registry.mirroring.bringing import Bringer
 from lading.supply_chain.registry.mirroring.errors import UpstreamInvalid
 from lading.supply_chain.registry.mirroring.health import Health
@@ -58,7 +60,7 @@ class Mirrors:
 
     @cached_property
     def standings(self) -> MirrorStandings:
-        return MirrorStandings(self._wiring.database, self._wiring.clock)
+        return MirrorStandings(self._wiring.database, self._wiring.clock, self.unnamed)
 
     @cached_property
     def bringer(self) -> Bringer:
@@ -97,6 +99,7 @@ class Mirrors:
             states=parts.states,
             wishes=self.wishes,
             clock=parts.clock,
+            demand_space=self._demand_space,
         )
 
     @property
@@ -131,6 +134,15 @@ class Mirrors:
             before=lambda: self.health.guard(upstream.name),
             stop=self.stop,
         )
+
+    def _demand_space(self) -> None:
+        settings = self._wiring.settings
+        free = shutil.disk_usage(settings.data).free // 1_000_000
+        if free < settings.min_free_megabytes:
+            raise StorageFailed(
+                f"{settings.data} has only {free} MB free; mirroring needs {settings.min_free_megabytes} MB.",
+                remedy="Free some space.",
+            )
 
     def hear(self, repository: str, reference: str) -> None:
         """Note what the pull endpoint says is wanted; raises NotYet. What no upstream covers is not noted."""

@@ -21,6 +21,7 @@ _SCHEDULED_AT_ONCE: Final = 3
 _LOOKED_AT: Final = 200
 _SCHEDULE_SECONDS: Final = 2.0
 _IDLE_SECONDS: Final = 0.1
+_SWEEP_SECONDS: Final = 600.0
 
 
 class MirrorEar:
@@ -64,8 +65,12 @@ class MirrorRunner:
             pool.shutdown(cancel_futures=True)
 
     def plan(self, stop: threading.Event) -> None:
-        """Carry out the plans of upstreams until told to stop."""
+        """Carry out the plans of upstreams until told to stop; now and then, forget old wishes."""
+        swept = float("-inf")
         while not stop.wait(_SCHEDULE_SECONDS):
+            if self._wiring.clock.monotonic() - swept >= _SWEEP_SECONDS:
+                swept = self._wiring.clock.monotonic()
+                self._wiring.mirrors.wishes.sweep()
             for upstream in self._wiring.mirrors.schedule.due():
                 if stop.is_set():
                     return

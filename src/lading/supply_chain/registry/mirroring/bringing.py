@@ -107,7 +107,7 @@ class Bringer:
         trial = self._health.check(upstream.name)
         source = self._connect(upstream)
         with self.told(upstream, repository, reference, source, trial=trial):
-            return self._bring(upstream, repository, remote, reference, source)
+            return self._bring(upstream, repository, remote, reference, source, trial=trial)
 
     def settle(self, brought: Brought, *, approved: bool, why: str) -> None:
         """Let a tag name what was brought, once it was judged.
@@ -187,7 +187,7 @@ class Bringer:
         self._health.answered(name, source.quota(), trial=trial)
 
     def _bring(
-        self, upstream: Upstream, repository: str, remote: str, reference: str, source: UpstreamRegistry
+        self, upstream: Upstream, repository: str, remote: str, reference: str, source: UpstreamRegistry, *, trial: bool
     ) -> Brought:
         began = self._clock.monotonic()
         if _COSIGN_TAG.fullmatch(reference):
@@ -195,6 +195,9 @@ class Bringer:
         tag = "" if ":" in reference else reference
         looked = self._look(repository, remote, tag, source) if tag else Looked(reference)
         digest = self._named(looked, repository, remote, tag, source)
+        if trial and tag:
+            # It answers again: nobody has to wait until all of this image is here.
+            self._health.answered(upstream.name, source.quota(), trial=True)
         here = self._is_here(repository, digest)
         again = here and tag != "" and self._is_due(repository, tag)
         if not here or again:

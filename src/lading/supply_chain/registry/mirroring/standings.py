@@ -11,7 +11,7 @@ from lading.kernel.clock import Clock
 from lading.state import Database, Transaction
 from lading.supply_chain.registry.mirroring.health import resting
 from lading.supply_chain.registry.mirroring.sql import reading as sql
-from lading.supply_chain.registry.mirroring.upstream import all_upstreams
+from lading.supply_chain.registry.mirroring.upstream import Upstream, all_upstreams
 
 _MOST_SHOWN: Final = 20
 _CIRCUITS: Final = ("closed", "open", "half-open")
@@ -55,16 +55,21 @@ class MirrorStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MirrorStandings:
-    """Reads how mirroring stands."""
+    """Reads how mirroring stands.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    Args:
+        unnamed: the upstream that LADING_UPSTREAM names, if there is one.
+    """
+
+    def __init__(self, database: Database, clock: Clock, unnamed: Upstream | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._unnamed = [unnamed] if unnamed is not None else []
 
     def all(self) -> list[MirrorStatus]:
-        """Every upstream that was added, by name."""
+        """Every upstream: the one of the settings, and those that were added, by name."""
         with self._database.read() as tx:
-            return [self._status(tx, item) for item in all_upstreams(tx)]
+            return [self._status(tx, item) for item in self._unnamed + all_upstreams(tx)]
 
     def metrics(self) -> list[str]:
         """Prometheus lines, in the text exposition format."""
@@ -90,7 +95,7 @@ class MirrorStandings:
             lines += _metric(name, kind, meaning, [s.upstream for s in found], values)
         return lines
 
-    def _status(self, tx: Transaction, upstream: Any) -> MirrorStatus:
+    def _status(self, tx: Transaction, upstream: Upstream) -> MirrorStatus:
         health = sql.health_row(tx, upstream.name)
         counts, wishes = sql.tag_counts(tx, upstream.name), sql.open_wishes(tx, upstream.name)
         values: dict[str, Any] = dict.fromkeys(

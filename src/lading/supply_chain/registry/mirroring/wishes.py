@@ -17,7 +17,8 @@ from lading.supply_chain.registry.mirroring.errors import NotYet
 from lading.supply_chain.registry.mirroring.sql import reading, writing
 
 _MOST_WAITING: Final = 1_000
-_KEPT: Final = timedelta(days=1)
+_KEPT: Final = timedelta(hours=1)
+_KEPT_FAILURES: Final = timedelta(days=1)
 _MOST_WHY: Final = 600
 
 
@@ -102,7 +103,14 @@ class Wishes:
             return reading.wish(tx, repository, reference)
 
     def take_over(self) -> int:
-        """Let those wait again that a process worked on which is gone, forget old ones; only for the one who leads."""
+        """Let those wait again that a process worked on which is gone; only for the one who leads."""
         with self._database.write() as tx:
-            writing.forget_wishes(tx, timestamp(self._clock.now() - _KEPT))
             return writing.renew_wishes(tx)
+
+    def sweep(self) -> int:
+        """Forget how wishes ended: after an hour, and after a day where somebody may want to know why; how many."""
+        now = self._clock.now()
+        usual = (Outcome.BROUGHT.value, Outcome.UNCHANGED.value, Outcome.UNKNOWN.value)
+        with self._database.write() as tx:
+            gone = writing.forget_wishes(tx, timestamp(now - _KEPT), usual)
+            return gone + writing.forget_wishes(tx, timestamp(now - _KEPT_FAILURES))

@@ -78,11 +78,13 @@ class Mirror:
             database=database, ledger=ledger, health=self.health, wishes=self.wishes, bringer=self.bringer,
             connect=lambda _upstream: self.remote, clock=clock,
         )  # fmt: skip
-        self.mirroring = Mirroring(
-            known=self.upstreams.all, unnamed=None, bringer=self.bringer, judge=self.judge, states=self.states,
-            wishes=self.wishes, clock=clock,
-        )  # fmt: skip
+        self.mirroring = self.story()
         self.add()
+
+    def story(self, **more: Any) -> Mirroring:
+        values = {"known": self.upstreams.all, "unnamed": None, "bringer": self.bringer, "judge": self.judge,
+                  "states": self.states, "wishes": self.wishes, "clock": self.clock}  # fmt: skip
+        return Mirroring(**(values | more))
 
     def add(self, **more: Any) -> Upstream:
         values = {"name": "hub", "url": "https://hub.example", "prefix": "hub", "team": "base", **more}

@@ -18,7 +18,6 @@ from lading.facts.kinds.mirroring import (
 )
 from lading.kernel.digest import Digest
 from lading.kernel.reference import Reference
-from lading.lifecycle.mirror import Mirroring
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import (
     BlobUnknown,
@@ -32,6 +31,7 @@ from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
 from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.mirroring.errors import Throttled
 from lading.supply_chain.registry.mirroring.quota import Quota
+from lading.supply_chain.registry.mirroring.standings import MirrorStandings
 from lading.supply_chain.registry.mirroring.upstream import UNNAMED, Upstream
 from lading.supply_chain.registry.states import State
 
@@ -168,6 +168,17 @@ def test_an_image_that_cannot_be_judged_is_not_served_and_says_so(mirror: Any) -
     assert mirror.status.circuit == "closed"
 
 
+def test_nothing_is_asked_for_when_there_is_no_room(mirror: Any) -> None:
+    mirror.image("one", "1")
+
+    def full() -> None:
+        raise StorageFailed("only 3 MB free")
+
+    mirror.mirroring = mirror.story(demand_space=full)
+    assert mirror.wish("1").why == "only 3 MB free"
+    assert not mirror.remote.asked and mirror.status.circuit == "closed"
+
+
 def test_a_tag_that_did_not_move_costs_one_question(mirror: Any) -> None:
     mirror.image("one", "1")
     mirror.wish("1")
@@ -283,6 +294,20 @@ def test_of_those_who_come_after_a_rest_one_tries(mirror: Any) -> None:
     assert mirror.health.check("hub") is False
 
 
+def test_an_upstream_that_answers_again_is_there_for_all_before_the_first_image_is_here(mirror: Any) -> None:
+    mirror.image("one", "1")
+    mirror.health.failed("hub", "down")
+    mirror.clock.advance(timedelta(seconds=500))
+    seen: list[str] = []
+
+    def note(method: str, _what: str) -> None:
+        seen.append(f"{method} {mirror.status.circuit}")
+
+    mirror.remote.before = note
+    assert mirror.wish("1").outcome == "brought"
+    assert "look open" in seen and "blob closed" in seen
+
+
 def test_an_upstream_that_throttles_is_left_alone_until_it_said(mirror: Any) -> None:
     mirror.image("one", "1")
     until = mirror.clock.now() + timedelta(seconds=90)
@@ -373,10 +398,7 @@ def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_pat
     unnamed = Upstream(
         name=UNNAMED, url="https://hub.example", prefix="", team="library", platforms=("linux/amd64",), plain=True
     )
-    story = Mirroring(
-        known=mirror.upstreams.all, unnamed=unnamed, bringer=mirror.bringer, judge=mirror.judge, states=mirror.states,
-        wishes=mirror.wishes, clock=mirror.clock,
-    )  # fmt: skip
+    story = mirror.story(unnamed=unnamed)
     index = mirror.index("1", "linux/arm64", "linux/amd64")
     found = story.fetch(Reference("library/os", tag="1"))
     assert found == mirror.tagged("1", "library/os") != index
@@ -387,5 +409,10 @@ def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_pat
     mirror.upstreams.change("hub", {"allow": ("tools/*",)}, actor="person:ada")
     with pytest.raises(Denied, match="do not let it in"):
         story.fetch(Reference("hub/library/os", tag="1"))
+    shown = MirrorStandings(mirror.database, mirror.clock, unnamed).all()
+    assert [(row.upstream, row.images, row.circuit) for row in shown] == [
+        ("default", 2, "closed"),
+        ("hub", 0, "closed"),
+    ]
     # Pulls don't come this way: nobody else asks it.
     assert mirror.awaiting.ask("library/os", "3") == Stale()

@@ -51,6 +51,21 @@ def test_what_a_process_worked_on_that_died_is_worked_on_again(each_mirror: Any)
     assert wishes.claim(WISH)
 
 
+def test_how_wishes_ended_is_forgotten_after_a_while(each_mirror: Any) -> None:
+    wishes, clock = each_mirror.wishes, each_mirror.clock
+    for tag, outcome in (("1", Outcome.UNKNOWN), ("2", Outcome.FAILED), ("3", None)):
+        wish = Wish(REPOSITORY, tag, "hub", Rank.AWAITED)
+        wishes.note(wish)
+        if outcome is not None:
+            wishes.end(wish, outcome)
+    left = []
+    for hours in (1, 24, 24):
+        clock.advance(timedelta(hours=hours, seconds=1))
+        wishes.sweep()
+        left.append([tag for tag in ("1", "2", "3") if wishes.row(REPOSITORY, tag) is not None])
+    assert left == [["2", "3"], ["3"], ["3"]]
+
+
 def test_wishes_are_bounded(mirror: Any) -> None:
     with pytest.raises(NotYet):
         for number in range(1_002):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,9 +80,10 @@ def renew_wishes(tx: Transaction) -> int:
     return tx.execute(sa.update(wishes).where(running).values(state="waiting", begun="")).rowcount
 
 
-def forget_wishes(tx: Transaction, before: str) -> None:
-    """Forget wishes that ended before a moment."""
-    tx.execute(sa.delete(wishes).where(wishes.c.state == "done", wishes.c.ended < before))
+def forget_wishes(tx: Transaction, before: str, outcomes: Collection[str] = ()) -> int:
+    """Forget wishes that ended before a moment, in one of some ways or in any; how many."""
+    old = sa.delete(wishes).where(wishes.c.state == "done", wishes.c.ended < before)
+    return tx.execute(old.where(wishes.c.outcome.in_(outcomes)) if outcomes else old).rowcount
 
 
 def forget_answers(tx: Transaction, upstream: str) -> None:
