@@ -133,7 +133,7 @@ class Admission:
             self._attestations.attest(image, repository, PROVENANCE, provenance, actor=_ACTOR)
         decision = self._decide(image)
         if not decision.allowed:
-            state = self._hold(image, decision)
+            state = self._hold(image, decision, unless_by_hand=True)
         elif weakest is not None:
             state = self._hold_for(image, *weakest)
         else:
@@ -249,12 +249,20 @@ class Admission:
             )
         return State.APPROVED
 
-    def _hold(self, image: Digest, decision: Decision) -> State:
+    def _hold(self, image: Digest, decision: Decision, *, unless_by_hand: bool = False) -> State:
+        """Hold an image that rules refuse.
+
+        Args:
+            unless_by_hand: somebody may have approved it while it was judged, or before; that is theirs to decide.
+        """
         why = "refused by " + ", ".join(dict.fromkeys(item.rule for item in decision.violations))
         with self._database.write() as tx:
             known = self._states.state_in(tx, image)
             if known is not None and known.state is State.REVOKED:
                 return State.REVOKED
+            by_hand = known is not None and known.state is State.APPROVED and known.who != _ACTOR
+            if unless_by_hand and by_hand:
+                return State.APPROVED
             return self._states.move(tx, image, State.QUARANTINED, who=_ACTOR, why=why, decision=decision.id).state
 
 

@@ -8,6 +8,7 @@ from lading.facts.kinds.lifecycle import ImageRevocationCarriedOut
 from lading.facts.kinds.supply_chain import AttestationMade
 from lading.kernel.digest import Digest
 from lading.kernel.errors import LadingError, Refused
+from lading.lifecycle.telling import Untold
 from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
 from lading.supply_chain.registry.states import State
 from unit.lifecycle.conftest import House
@@ -59,6 +60,19 @@ def test_only_approved_images_are_reconsidered(house: House) -> None:
     house.revocation.revoke(image, who="person:anna", why="a test")
 
     assert house.admission.reconsider(image, "shop/web") is None
+
+
+def test_judging_an_image_that_somebody_approved_by_hand_leaves_it_to_them(house: House) -> None:
+    image = shipped(house)
+    house.learn("PYSEC-1", "gunicorn", "22.0.0")
+    house.admission.reconsider(image, "shop/web")
+    with house.database.write() as tx:
+        house.states.move(tx, image, State.APPROVED, who="person:anna", why="behind a firewall")
+
+    verdict = house.admission.admit(image, "shop/web", Untold())
+
+    assert not verdict.decision.allowed
+    assert (verdict.state, state(house, image)) == (State.APPROVED, State.APPROVED)
 
 
 def test_revoking_names_who_runs_it_and_stops_nothing(house: House) -> None:
