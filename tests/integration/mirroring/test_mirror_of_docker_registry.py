@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -288,6 +289,21 @@ def test_a_plan_brings_what_fits_and_keeps_what_goes(
     wait_until(lambda: mirrored.status["gone"] == 1, 20, "it is noticed")
     kept = mirrored.pull("1.0")
     assert kept.status_code == 200 and "no longer" in kept.headers["warning"]
+
+
+def test_a_token_is_given_for_what_is_not_here_yet(
+    mirrored: Mirrored, origin: DockerRegistry, repository: str, rewritten: dict[str, Any], robot: str
+) -> None:
+    digest = origin.image(repository, "1")
+    mirrored.add(**rewritten)
+    pull = f"http://{mirrored.server.pull}"
+    wanted = f"{pull}/v2/{mirrored.name}/app/manifests/1"
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        challenge = dict(re.findall(r'(\w+)="([^"]*)"', client.get(wanted).headers["www-authenticate"]))
+        asked = {"service": challenge["service"], "scope": f"repository:{mirrored.name}/app:pull"}
+        answer = client.get(challenge["realm"], params=asked, auth=("shop/ci", robot)).json()
+        found = client.get(wanted, headers={"Authorization": f"Bearer {answer['token']}", "Accept": OCI_MANIFEST})
+    assert found.status_code == 200 and Digest.of(found.content) == digest, found.text
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="no skopeo; scripts/install_test_tools.sh installs it")
