@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,37 @@ def test_nothing_is_served_while_nobody_says_who_may(front: Front) -> None:
             answer = client.get(path)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
             assert "does not answer" in answer.json()["errors"][0]["message"]
+
+
+class TooOften(BaseHTTPRequestHandler):
+    """A pull endpoint that answers nothing else."""
+
+    def do_GET(self) -> None:
+        self.send_response(429)
+        self.send_header("Retry-After", "7")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_whoever_asks_too_often_is_told_so_by_the_pull_endpoint(front: Front) -> None:
+    digest = front.push("shop/often", "1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), TooOften) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with (
+                running_nginx(front.tree, server.server_port) as port,
+                httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+            ):
+                answer = client.get(f"/v2/shop/often/manifests/{digest}")
+                assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.docker

@@ -43,7 +43,9 @@ def configuration(server: Server, place: Path, port: int) -> Path:
 
 
 def test_from_approval_to_revocation_through_nginx(new_server: Callable[..., Server], place: Path) -> None:
-    server = new_server(LADING_TREE=str(place / "tree"), LADING_TREE_GROUP="www-data")
+    server = new_server(
+        LADING_TREE=str(place / "tree"), LADING_TREE_GROUP="www-data", LADING_TRUSTED_PROXIES="127.0.0.1/32"
+    )
     server.start()
     port = free_port()
     nginx = subprocess.Popen([NGINX, "-c", configuration(server, place, port), "-e", place / "log"])
@@ -71,6 +73,7 @@ def _story(server: Server, address: str, tree: Path) -> None:
     with httpx.Client(base_url=address, auth=("shop/ci", token), trust_env=False, timeout=60) as ci:
         answer = until(lambda: _from_tree(ci, "/v2/shop/web/manifests/1"))
         assert (answer.status_code, answer.headers["Docker-Content-Digest"]) == (200, image.digest)
+        _with_a_token(address, ci, "/v2/shop/web/manifests/1")
         until(lambda: _pulled(server))
         with httpx.Client(base_url=address, auth=("shop/other", other["token"]), trust_env=False) as locked:
             assert locked.get("/v2/shop/web/manifests/1").status_code == 200
@@ -105,6 +108,16 @@ def _open_to_write(server: Server) -> list[str]:
         if flags & (os.O_WRONLY | os.O_RDWR) and str(descriptor.readlink()).startswith(str(server.home / "data")):
             found.append(descriptor.readlink().name)
     return found
+
+
+def _with_a_token(address: str, client: httpx.Client, path: str) -> None:
+    """As clients do: ask without a proof, get a token where the challenge says, ask with it."""
+    with httpx.Client(base_url=address, trust_env=False) as bearer:
+        challenge = bearer.get(path).headers["WWW-Authenticate"]
+        assert f'realm="{address}/v2/token"' in challenge
+        wanted = {"service": challenge.split('service="')[1].split('"')[0], "scope": "repository:shop/web:pull"}
+        bearer.headers["Authorization"] = "Bearer " + client.get("/v2/token", params=wanted).json()["token"]
+        until(lambda: _from_tree(bearer, path))
 
 
 def _from_tree(client: httpx.Client, path: str) -> httpx.Response | None:

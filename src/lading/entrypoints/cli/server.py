@@ -172,7 +172,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
 def _said(value: object) -> str:
     """A setting as it is written in the environment."""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

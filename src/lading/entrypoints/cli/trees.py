@@ -156,6 +156,8 @@ def _warnings(settings: Settings, directory: Path) -> list[str]:
     found = []
     if not settings.tree_group:
         found.append("LADING_TREE_GROUP is empty, so only Lading's own user may read the tree. Set it to www-data.")
+    if not settings.trusted_proxies:
+        found.append("LADING_TRUSTED_PROXIES is empty, so all calls count as nginx's own. Set it to 127.0.0.1/32.")
     closed = next((path for path in directory.parents if path.is_dir() and not path.stat().st_mode & 0o001), None)
     if closed is not None:
         found.append(
