@@ -45,12 +45,14 @@ def robot(wire: Server) -> Robot:
 
 
 @pytest.fixture(scope="session")
-def approve(wire: Server) -> Callable[[str], None]:
-    """Approves an image by hand, after the rules had their say: they would take back what they did not judge yet."""
+def approve(wire: Server) -> Callable[..., None]:
+    """Approves images by hand, members before indexes, after the rules had their say about all of them: they would take
+    back an approval of what they are judging."""
 
-    def approved(image: str) -> None:
-        path = f"/api/v1/images/{image}"
-        until(lambda: wire.client.get(path)["decision"] or None, 60)
-        wire.client.post(f"{path}/approve", {"why": "for a test"})
+    def approved(*images: str) -> None:
+        for image in images:
+            until(lambda image=image: wire.client.get(f"/api/v1/images/{image}")["decision"] or None, 60)
+        for image in images:
+            wire.client.post(f"/api/v1/images/{image}/approve", {"why": "for a test"})
 
     return approved

@@ -57,7 +57,16 @@ class Pusher(threading.Thread):
             try:
                 self._chance.choice((self._image, self._image, self._lone_blob, self._untag, self._mount))()
             except (Gone, httpx.TransportError):
-                time.sleep(_PAUSE_SECONDS)
+                self._wait()
+
+    def _wait(self) -> None:
+        """Until somebody answers again."""
+        while not self._stop_asked.wait(_PAUSE_SECONDS):
+            try:
+                self._client.get("/v2/")
+            except httpx.TransportError:
+                continue
+            return
 
     def _ask(
         self, method: str, path: str, *expected: int, content: bytes = b"", headers: dict[str, str]

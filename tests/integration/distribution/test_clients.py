@@ -259,7 +259,7 @@ def test_every_client_pulls_what_is_approved_from_the_pull_endpoint(
     wire: Server,
     robot: Robot,
     tool: Callable[[str], Tool],
-    approve: Callable[[str], None],
+    approve: Callable[..., None],
     layout: Layout,
     tmp_path: Path,
 ) -> None:
@@ -269,8 +269,7 @@ def test_every_client_pulls_what_is_approved_from_the_pull_endpoint(
     push_by_hand(wire, robot, "conformance/approved", layout)
     refused = crane("pull", "--insecure", "--format=oci", name, str(tmp_path / "refused"), fails=True)
     assert "DENIED" in refused and "quarantined" in refused
-    for digest in (*layout.images, layout.index):
-        approve(f"conformance/approved@{digest}")
+    approve(*(f"conformance/approved@{digest}" for digest in (*layout.images, layout.index)))
     host = f"reg={wire.pull},tls=disabled,user={robot.name},pass={robot.secret}"
     crane("pull", "--insecure", "--format=oci", name, str(tmp_path / "crane"))
     for program, words in {

@@ -168,22 +168,27 @@ class _PushEndpoint:
         return Response(status_code=204, headers=http.VERSION_HEADER)
 
     async def _begin(self, request: Request, upload: str) -> int | None:
-        """Where the body belongs: None for the end of what is there, which is all that Content-Range may say, too.
+        """Where the body belongs: the end of what is there now, which is all that Content-Range may say, too.
+
+        None for a short body that says nothing: it is added at once when all of it arrived, wherever the end is then.
+        A longer one holds to where it began, so that what arrives late of a client that vanished is not added to what
+        another one sent since.
 
         Raises:
             UploadUnknown, RangeInvalid: the chunk is out of order.
             SizeInvalid: Content-Range is malformed, or says another length than Content-Length.
         """
-        said = request.headers.get("content-range", "")
-        if not said:
+        said, length = request.headers.get("content-range", ""), request.headers.get("content-length", "")
+        if not said and length and http.number(length, "Content-Length") < _BUFFER:
             return None
         offset = await run_in_threadpool(self.registry.upload_offset, request.path_params["name"], upload)
+        if not said:
+            return offset
         asked = _CONTENT_RANGE.fullmatch(said)
         if asked is None:
             raise SizeInvalid(f"Content-Range is malformed: {said[:60]!r}.", remedy="Write START-END.")
         start, end = int(asked[1]), int(asked[2])
         check_offset(start, offset)
-        length = request.headers.get("content-length", "")
         if end < start or (length and http.number(length, "Content-Length") != end - start + 1):
             raise SizeInvalid("Content-Range and Content-Length do not agree.")
         return start
@@ -192,7 +197,7 @@ class _PushEndpoint:
         """Append the body as it comes, a mebibyte at a time; returns what is left of it, and where that belongs.
 
         Most blobs are smaller than a mebibyte: what is left is then everything, and nothing was appended yet. A client
-        that vanishes keeps what arrived and may resume.
+        that vanishes keeps what arrived of a longer body, and may resume.
 
         Raises:
             SizeInvalid: the body is shorter than Content-Length says.
@@ -209,7 +214,8 @@ class _PushEndpoint:
                     at = await run_in_threadpool(append, bytes(buffer), at=at, more=True)
                     buffer.clear()
         except ClientDisconnect:
-            await run_in_threadpool(append, bytes(buffer), at=at)
+            if at is not None:
+                await run_in_threadpool(append, bytes(buffer), at=at)
             raise
         if expected is not None and received != expected:
             await run_in_threadpool(append, bytes(buffer), at=at)

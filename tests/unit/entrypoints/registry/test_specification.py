@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -153,6 +155,28 @@ def test_an_upload_says_where_it_stands_and_takes_chunks_with_and_without_their_
     assert (answer.status_code, answer.headers["location"]) == (201, f"{WEB}/blobs/{digest}")
     assert wire.push.get(answer.headers["location"]).content == b"abcdefghi"
     assert wire.push.get(location).status_code == 404
+
+
+def test_what_arrives_late_is_not_added_to_what_another_client_sent_since(wire: Wire) -> None:
+    location, late = begin(wire), b"l" * (2 << 20)
+    begun, resumed = threading.Event(), threading.Event()
+
+    async def dawdling() -> AsyncIterator[bytes]:
+        yield late[:10]
+        begun.set()
+        while not resumed.is_set():
+            await asyncio.sleep(0.01)
+        yield late[10:]
+
+    with ThreadPoolExecutor(1) as pool:
+        headers = {"Content-Length": str(len(late))}
+        slow = pool.submit(wire.push.patch, location, content=dawdling(), headers=headers)
+        begun.wait(30)
+        assert wire.push.patch(location, content=b"abc").status_code == 202
+        resumed.set()
+
+        assert slow.result().status_code == 416
+    assert wire.push.get(location).headers["range"] == "0-2"
 
 
 def test_the_least_size_of_a_chunk_is_said_where_an_upload_begins(wire: Wire) -> None:
