@@ -17,11 +17,13 @@ from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
 from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
+from lading.supply_chain.inventory.declared import carried_out
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
     HARDLINK,
+    INSIDE,
     SYMLINK,
     FileEntry,
     ImageInventory,
@@ -193,16 +195,12 @@ def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
 
 
 def _packages(overlay: Overlay) -> Iterator[Package]:
-    installed = {
-        path.split("node_modules/", 1)[0] for path in overlay.databases if path.endswith("/package.json")
-    }  # fmt: skip
+    done = carried_out(overlay.databases)
     for path, database in overlay.databases.items():
-        lock = path.endswith("package-lock.json")
-        if not lock or path.removesuffix("package-lock.json") not in installed:
-            yield from (
-                package if package.path == path else msgspec.structs.replace(package, path=path)
-                for package in database.packages
-            )
+        if path not in done:
+            for package in database.packages:
+                own, mark, within = package.path.partition(INSIDE)
+                yield package if own == path else msgspec.structs.replace(package, path=f"{path}{mark}{within}")
 
 
 def _identity(package: Package) -> tuple[str, ...]:
