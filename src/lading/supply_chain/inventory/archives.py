@@ -159,7 +159,7 @@ def _long_end(content: memoryview, end_at: int) -> tuple[int, int, int] | None:
 
 
 def _long_sizes(extra: memoryview, stored: int, size: int, offset: int) -> tuple[int, int, int]:
-    """Sizes that stand in the zip64 field because they did not fit: size, stored size, offset, those that are needed."""
+    """Sizes from the zip64 field, which has those that did not fit, in the order size, stored size, offset."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)

@@ -1,0 +1,110 @@
+"""Lock files of Python projects: poetry, uv, PDM, pylock.toml, Pipenv, and requirements that are pinned.
+
+The TOML ones are written by tools, one key a line, so they are read line by line: a reader of all of TOML takes
+quadratic time on keys that were made to cost it. What they mark as only for development is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from lading.supply_chain.inventory.catalogers.cataloger import Places
+from lading.supply_chain.inventory.catalogers.documents import (
+    DocumentUnreadable,
+    carried_along,
+    json_object,
+    unreadable,
+)
+from lading.supply_chain.inventory.catalogers.python.metadata import distribution
+from lading.supply_chain.inventory.limits import MIB
+from lading.supply_chain.inventory.values import PackageDatabase
+
+_MOST: Final = 100_000
+_TABLES: Final = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"})
+_HEADER: Final = re.compile(r"\s*\[\[(package|packages)\]\]\s*(?:#.*)?")
+_TEXT: Final = re.compile(
+    r"""(name|version|category|source)\s*=\s*(?:["']([^"']{0,300})["']|(\{.{0,2000}\}))\s*(?:#.*)?"""
+)
+_GROUPS: Final = re.compile(r"groups\s*=\s*\[(.{0,2000})\]\s*")
+_PINNED: Final = re.compile(
+    r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?)\s*(?:\[[A-Za-z0-9,._ -]{0,200}\]\s*)?={2,3}\s*"
+    r"([0-9A-Za-z.!+_-]{1,100})\s*(?:;.*|--hash.*|#.*|\\)?"
+)
+_MOST_LINE: Final = 4_000
+_LOCAL: Final = re.compile(r"\b(editable|virtual|directory|path)\b")
+Named = Iterator[tuple[str, str]]
+
+
+class PythonLockCataloger:
+    """Reads lock files and pinned requirements."""
+
+    name = "python-lock"
+    revision = 1
+    places = Places(names=_TABLES | {"Pipfile.lock"}, suffixes=frozenset({".txt"}))
+    most = 16 * MIB
+
+    def wants(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return (not name.endswith(".txt") or name.startswith("requirements")) and not carried_along(path)
+
+    def read(self, path: str, content: bytes) -> PackageDatabase:
+        name = path.rpartition("/")[2]
+        reader: Callable[[bytes], Named] = _tables if name in _TABLES else _pipenv
+        if name.endswith(".txt"):
+            reader = _requirements
+        try:
+            named = list(islice(reader(content), _MOST))
+        except DocumentUnreadable as why:
+            return unreadable(path, self.name, str(why))
+        found = {one.purl: one for pair in named if (one := distribution(path, *pair, locked=True)) is not None}
+        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(found.values()))
+
+
+def _tables(content: bytes) -> Named:
+    text = content.decode("utf-8", "replace")
+    if not re.search(
+        r"^(lock-version|version|package|packages)\s*=|^\[+(metadata|package|packages)\b", text, re.MULTILINE
+    ):
+        raise DocumentUnreadable("it has none of the tables of a lock file")
+    stated = dict[str, str]()
+    inside = False
+    for line in (*text.splitlines(), "[end]"):
+        if line.startswith("["):
+            if _ours(stated):
+                yield stated["name"], stated["version"]
+            inside, stated = _HEADER.fullmatch(line) is not None, {}
+        elif len(line) > _MOST_LINE:
+            continue
+        elif inside and (told := _TEXT.fullmatch(line)):
+            stated[told[1]] = told[2] or told[3] or ""
+        elif inside and (told := _GROUPS.fullmatch(line)):
+            stated["groups"] = told[1]
+
+
+def _ours(stated: dict[str, str]) -> bool:
+    """Whether it is a package from elsewhere that is needed at run time."""
+    if not stated.get("name") or not stated.get("version") or stated.get("category", "main") not in ("main", ""):
+        return False
+    groups = stated.get("groups", "main")
+    return ("main" in groups or "default" in groups) and not _LOCAL.search(stated.get("source", "").partition("=")[0])
+
+
+def _pipenv(content: bytes) -> Named:
+    default = json_object(content).get("default")
+    if not isinstance(default, dict):
+        raise DocumentUnreadable("it has no default packages")
+    for name, entry in default.items():
+        version: Any = entry.get("version") if isinstance(entry, dict) else None
+        if isinstance(version, str) and version.startswith("=="):
+            yield name, version.lstrip("=")
+
+
+def _requirements(content: bytes) -> Named:
+    """Only `name==version` says what there is; ranges, files and options do not."""
+    for line in content.decode("utf-8", "replace").splitlines():
+        pinned = _PINNED.fullmatch(line.strip()) if len(line) <= _MOST_LINE else None
+        if pinned is not None:
+            yield pinned[1], pinned[2]
