@@ -66,9 +66,10 @@ def test_libraries_of_spring_boot_are_found_by_manifest_and_name(method: int) ->
     ("file", "headers", "found"),
     [
         ("commons-x-1.2.jar", "Implementation-Vendor-Id: org.apache.commons\n", ["org.apache.commons:commons-x 1.2"]),
-        ("core-2.0.jar", "Bundle-SymbolicName: com.made.core;singleton:=true\nBundle-Version: 2.0\n", ["com.made:core 2.0"]),
+        ("core-2.0.jar", "Bundle-SymbolicName: com.made.core;singleton:=true\nBundle-Version: 2.0\n", ["core 2.0 ?"]),
         ("log4j-1.2-api-2.17.1.jar", "Implementation-Version: 2.17.1\nImplementation-Vendor-Id: org.apache.logging.log4j\n",
          ["org.apache.logging.log4j:log4j-1.2-api 2.17.1"]),
+        ("velocity-1.5.jar", "Implementation-Vendor-Id: org.apache\n", ["velocity 1.5 ?"]),
         ("made-core-1.0.jar", "Bundle-SymbolicName: org.made.other\n", ["made-core 1.0 ?"]),
         ("made-1.0.RELEASE.jar", "", ["made 1.0.RELEASE ?"]),
         ("tool.jar", "Implementation-Title: tool\nImplementation-Version: 3.1\n", ["tool 3.1 ?"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def packages(*members: object) -> list[str]:
         ("usr/lib/python3/dist-packages/x.egg-info/PKG-INFO", "python"),
         ("usr/lib/python3/dist-packages/x.egg-info/SOURCES.txt", None),
         ("usr/lib/python3/site-packages/x-1.0.egg/EGG-INFO/PKG-INFO", "python"),
-        ("usr/lib/python3/site-packages/x-1.0.egg", "python-egg"),
+        ("usr/lib/python3/site-packages/x-1.0.egg", "python-archive"),
+        ("usr/lib/python3.11/ensurepip/_bundled/pip-23.whl", "python-archive"),
         ("app/requirements.txt", "python-lock"),
         ("app/requirements-prod.txt", "python-lock"),
         ("app/notes.txt", None),
@@ -123,6 +125,17 @@ def test_composer_lock_is_silent_where_composer_installed() -> None:
     installed = ("app/vendor/composer/installed.json", b'{"packages": [{"name": "made/one", "version": "9.0"}]}')
 
     assert packages(lock, installed) == ["pkg:composer/made/one@9.0"]
+
+
+def test_a_wheel_that_lies_about_is_declared_only_until_it_is_installed() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("made/__init__.py", "")
+        archive.writestr("made-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: made\nVersion: 1.0\n\n")
+    wheel = ("wheels/made-1.0-py3-none-any.whl", out.getvalue())
+
+    assert packages(wheel) == ["pkg:pypi/made@1.0 declared"]
+    assert packages(wheel, distribution("made", "1.0")) == ["pkg:pypi/made@1.0"]
 
 
 def test_a_python_distribution_of_a_conda_package_says_so() -> None:

@@ -34,7 +34,7 @@ CATALOGERS: Final = Catalogers(
         apk.ApkCataloger(),
         rpm.RpmCataloger(),
         python.PythonCataloger(),
-        python.EggCataloger(),
+        python.PythonArchiveCataloger(),
         python.PythonLockCataloger(),
         conda.CondaCataloger(),
         npm.NpmCataloger(),

@@ -69,8 +69,7 @@ class DotnetBundleCataloger:
     most = 256 * MIB
 
     def wants(self, path: str) -> bool:
-        del path
-        return True
+        return ".so" not in path.rpartition("/")[2]
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         at = content.find(_MARKER)

@@ -1,8 +1,9 @@
 """Maven coordinates: from `pom.properties` and `pom.xml`, which say them, or from manifest and file name, which hint.
 
-Advisories speak of `group:artifact`. A group is taken only from where it is sure: the POM, the vendor id of the
-manifest, a symbolic name that ends in the artifact, or an artifact that is known to have one group. Otherwise the
-package is listed by its artifact alone, with a doubt, and no advisory is matched with it.
+Advisories speak of `group:artifact`. A group is taken only from where it is sure: the POM, a vendor id in the manifest
+that is more than an organisation's (`org.apache` is wrong for every artifact), or an artifact that is known to have one
+group. Symbolic names of OSGi are wrong as often as right (`org.objectweb.asm` is `org.ow2.asm:asm`). Without a sure
+group the package is listed by its artifact alone, with a doubt, and no advisory is matched with it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lading.supply_chain.inventory.values import Package
 DOUBT: Final = "the group of this artifact is not known: no advisory is matched with it"
 _VERSIONS: Final = ("implementation-version", "bundle-version", "specification-version")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-_GROUP: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){1,12}")
+_VENDOR: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){2,12}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,99}")
 _FILE: Final = re.compile(r"(.+?)[-_]v?([0-9][A-Za-z0-9_.+-]*)")
 _PROPERTY: Final = re.compile(r"^[ \t]*(groupId|artifactId|version)[ \t]*[=:][ \t]*([^\r\n]*)", re.MULTILINE)
@@ -86,10 +87,9 @@ def identified(place: str, headers: dict[str, str]) -> tuple[Coordinates | None,
     artifact, version = _named(place.rpartition("/")[2].rpartition(".")[0], headers)
     if not _NAME.fullmatch(artifact) or not _VERSION.fullmatch(version):
         return None, ()
-    symbolic = headers.get("bundle-symbolicname", "").partition(";")[0].strip()
     stated = headers.get("bundle-license", "").partition(";")[0].partition(",")[0].strip()
     licenses = (stated,) if _SPDX.fullmatch(stated) and not stated.startswith("http") else ()
-    return Coordinates(_sure_group(artifact, symbolic, headers), artifact, version), licenses
+    return Coordinates(_sure_group(artifact, headers), artifact, version), licenses
 
 
 def _named(stem: str, headers: dict[str, str]) -> tuple[str, str]:
@@ -105,15 +105,9 @@ def _named(stem: str, headers: dict[str, str]) -> tuple[str, str]:
     return (title if title == stem else ""), (stated[0] if stated else "")
 
 
-def _sure_group(artifact: str, symbolic: str, headers: dict[str, str]) -> str:
+def _sure_group(artifact: str, headers: dict[str, str]) -> str:
     vendor = headers.get("implementation-vendor-id", "").strip()
-    if _GROUP.fullmatch(vendor):
-        return vendor
-    known = _known_groups().get(artifact, "")
-    if known:
-        return known
-    group = symbolic.removesuffix(f".{artifact}")
-    return group if group != symbolic and _GROUP.fullmatch(group) else ""
+    return _known_groups().get(artifact) or (vendor if _VENDOR.fullmatch(vendor) else "")
 
 
 @lru_cache(maxsize=1)

@@ -33,10 +33,11 @@ def distribution(
     )
 
 
-def described(path: str, content: bytes) -> Package | None:
+def described(path: str, content: bytes, *, locked: bool = False) -> Package | None:
     """The distribution that METADATA or PKG-INFO describes, or None when it names none."""
     headers = _headers(content.decode("utf-8", "replace"))
-    return distribution(path, headers.get("name", [""])[0], headers.get("version", [""])[0], _licenses(headers))
+    name, version = headers.get("name", [""])[0], headers.get("version", [""])[0]
+    return distribution(path, name, version, _licenses(headers), locked=locked)
 
 
 def _headers(text: str) -> dict[str, list[str]]:

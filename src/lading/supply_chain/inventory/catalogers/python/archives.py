@@ -1,6 +1,9 @@
-"""Eggs that are one zip archive, as setuptools made them: `x.egg` with `EGG-INFO/PKG-INFO` in it."""
+"""Distributions that are one zip archive: eggs, which run as they are, and wheels, which wait to be installed."""
 
 from __future__ import annotations
+
+import re
+from typing import Final
 
 from lading.supply_chain.inventory.archives import Archive, ArchiveDamaged
 from lading.supply_chain.inventory.catalogers.cataloger import Places
@@ -9,23 +12,26 @@ from lading.supply_chain.inventory.catalogers.python.metadata import NAMELESS, d
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
+_METADATA: Final = re.compile(r"EGG-INFO/PKG-INFO|[^/]+\.dist-info/METADATA")
 
-class EggCataloger:
-    """Reads zipped eggs."""
 
-    name = "python-egg"
+class PythonArchiveCataloger:
+    """Reads `*.egg` and `*.whl`. What a wheel holds is declared only: nothing runs it before it is installed."""
+
+    name = "python-archive"
     revision = 1
-    places = Places(suffixes=frozenset({".egg"}))
-    most = 128 * MIB
+    places = Places(suffixes=frozenset({".egg", ".whl"}))
+    most = 256 * MIB
 
     def wants(self, path: str) -> bool:
-        return path.endswith(".egg")
+        return path.endswith((".egg", ".whl"))
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
+        wheel = path.endswith(".whl")
         try:
             archive = Archive(memoryview(content))
-            entry = next((one for one in archive.entries() if one.name == "EGG-INFO/PKG-INFO"), None)
-            package = described(path, bytes(archive.read(entry, 4 * MIB))) if entry else None
+            entry = next((one for one in archive.entries() if _METADATA.fullmatch(one.name)), None)
+            package = described(path, bytes(archive.read(entry, 4 * MIB)), locked=wheel) if entry else None
         except ArchiveDamaged as damage:
             return unreadable(path, self.name, str(damage))
         if package is None:
