@@ -34,7 +34,7 @@ def told(package: Package) -> str:
 
 def written(path: Path) -> str:
     database = read(str(path.relative_to(MADE)), path.read_bytes())
-    lines = [told(package) for package in database.packages]
+    lines = sorted(told(package) for package in database.packages)
     lines += [f"owns {owned}" for owned in database.owns] + [f"gap {gap}" for gap in database.gaps]
     return "\n".join((f"# {database.path} ({database.cataloger})", *lines, ""))
 

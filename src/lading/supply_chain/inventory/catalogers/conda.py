@@ -33,7 +33,7 @@ class CondaCataloger:
     name = "conda"
     revision = 1
     places = Places(folders=frozenset({"conda-meta"}))
-    most = 32 * MIB
+    most = 16 * MIB
 
     def wants(self, path: str) -> bool:
         return path.endswith(".json")

@@ -43,7 +43,7 @@ class DotnetCataloger:
     name = "dotnet"
     revision = 1
     places = Places(suffixes=frozenset({".json"}))
-    most = 32 * MIB
+    most = 16 * MIB
 
     def wants(self, path: str) -> bool:
         return path.endswith(_DEPS) or (f"/{path}".endswith(f"/{_LOCK}") and not carried_along(path))

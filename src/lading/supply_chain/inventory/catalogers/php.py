@@ -31,7 +31,7 @@ class PhpCataloger:
     name = "php"
     revision = 1
     places = Places(names=frozenset({"installed.json", "composer.lock"}))
-    most = 32 * MIB
+    most = 16 * MIB
 
     def wants(self, path: str) -> bool:
         return path.endswith("composer/installed.json") or (path.endswith("composer.lock") and not carried_along(path))

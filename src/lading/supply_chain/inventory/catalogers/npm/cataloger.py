@@ -41,7 +41,7 @@ class NpmCataloger:
     name = "npm"
     revision = 2
     places = Places(names=frozenset({"package.json", *_LOCKS}))
-    most = 32 * MIB
+    most = 16 * MIB
 
     def wants(self, path: str) -> bool:
         if not path.endswith("/package.json"):
