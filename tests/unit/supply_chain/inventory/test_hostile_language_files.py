@@ -27,7 +27,7 @@ PLACES = [
     "app/Pipfile.lock",
     "app/Gemfile.lock",
     "gems/specifications/x.gemspec",
-    "lib/x.egg",
+    "lib/x-1.0-py3.11.egg",
     "lib/x.egg-info",
     "node_modules/x/package.json",
 ]

@@ -89,6 +89,7 @@ def packages(*members: object) -> list[str]:
         ("usr/lib/python3/site-packages/x-1.0.egg/EGG-INFO/PKG-INFO", "python"),
         ("usr/lib/python3/site-packages/x-1.0.egg", "python-archive"),
         ("usr/lib/python3.11/ensurepip/_bundled/pip-23.whl", "python-archive"),
+        ("opt/game/panda.egg", None),
         ("app/requirements.txt", "python-lock"),
         ("app/requirements-prod.txt", "python-lock"),
         ("app/notes.txt", None),

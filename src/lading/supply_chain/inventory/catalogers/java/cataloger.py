@@ -12,7 +12,7 @@ from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.paths import clean
 from lading.supply_chain.inventory.values import INSIDE, Note, Package, PackageDatabase
 
-SUFFIXES: Final = frozenset({".jar", ".war", ".ear", ".jpi", ".hpi", ".par", ".sar", ".kar", ".lpkg"})
+SUFFIXES: Final = frozenset({".jar", ".war", ".ear", ".jpi", ".hpi", ".lpkg"})
 UNREADABLE: Final = "package-archive-unreadable"
 _MOST_DEPTH: Final = 4
 _MOST_ARCHIVES: Final = 5_000

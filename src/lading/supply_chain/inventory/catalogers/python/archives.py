@@ -12,6 +12,7 @@ from lading.supply_chain.inventory.catalogers.python.metadata import NAMELESS, d
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
+_EGG: Final = re.compile(r"-packages/[^/]+\.egg$|-py[0-9.]+[^/]*\.egg$")
 _METADATA: Final = re.compile(r"EGG-INFO/PKG-INFO|[^/]+\.dist-info/METADATA")
 
 
@@ -24,7 +25,8 @@ class PythonArchiveCataloger:
     most = 256 * MIB
 
     def wants(self, path: str) -> bool:
-        return path.endswith((".egg", ".whl"))
+        # Other programs call other things eggs.
+        return path.endswith(".whl") or _EGG.search(path) is not None
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         wheel = path.endswith(".whl")
