@@ -119,7 +119,8 @@ def test_pnpm_entries_that_say_their_name_and_version() -> None:
     [
         ("requirements.txt", "a" + " " * 3_000_000 + "x"),
         ("poetry.lock", '[[package]]\nname = "' + "x" * 3_000_000),
-        ("uv.lock", "[[package]]\n" + "a." * 1_500_000 + "a = 1"),
+        ("uv.lock", "version = 1\n[[package]]\n" + "a." * 1_500_000 + "a = 1"),
+        ("Cargo.lock", "version = 3\n" + "a." * 1_500_000 + "a = 1"),
         ("pnpm-lock.yaml", "lockfileVersion: 6\npackages:\n  a" + ": {" * 1_000_000),
         ("yarn.lock", "# yarn lockfile v1\n" + "a@" * 1_500_000 + ":\n  version " + " " * 1_000_000 + "x"),
         ("Gemfile.lock", "GEM\n    a (" + "1." * 1_500_000),

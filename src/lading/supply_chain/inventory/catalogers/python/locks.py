@@ -1,7 +1,6 @@
 """Lock files of Python projects: poetry, uv, PDM, pylock.toml, Pipenv, and requirements that are pinned.
 
-The TOML ones are written by tools, one key a line, so they are read line by line: a reader of all of TOML takes
-quadratic time on keys that were made to cost it. What they mark as only for development is left out.
+What they mark as only for development is left out.
 """
 
 from __future__ import annotations
@@ -19,16 +18,12 @@ from lading.supply_chain.inventory.catalogers.documents import (
     unreadable,
 )
 from lading.supply_chain.inventory.catalogers.python.metadata import distribution
+from lading.supply_chain.inventory.catalogers.tables import package_tables
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import PackageDatabase
 
 _MOST: Final = 100_000
 _TABLES: Final = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"})
-_HEADER: Final = re.compile(r"\s*\[\[(package|packages)\]\]\s*(?:#.*)?")
-_TEXT: Final = re.compile(
-    r"""(name|version|category|source)\s*=\s*(?:["']([^"']{0,300})["']|(\{.{0,2000}\}))\s*(?:#.*)?"""
-)
-_GROUPS: Final = re.compile(r"groups\s*=\s*\[(.{0,2000})\]\s*")
 _PINNED: Final = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?)\s*(?:\[[A-Za-z0-9,._ -]{0,200}\]\s*)?={2,3}\s*"
     r"([0-9A-Za-z.!+_-]{1,100})\s*(?:;.*|--hash.*|#.*|\\)?"
@@ -64,24 +59,7 @@ class PythonLockCataloger:
 
 
 def _tables(content: bytes) -> Named:
-    text = content.decode("utf-8", "replace")
-    if not re.search(
-        r"^(lock-version|version|package|packages)\s*=|^\[+(metadata|package|packages)\b", text, re.MULTILINE
-    ):
-        raise DocumentUnreadable("it has none of the tables of a lock file")
-    stated = dict[str, str]()
-    inside = False
-    for line in (*text.splitlines(), "[end]"):
-        if line.startswith("["):
-            if _ours(stated):
-                yield stated["name"], stated["version"]
-            inside, stated = _HEADER.fullmatch(line) is not None, {}
-        elif len(line) > _MOST_LINE:
-            continue
-        elif inside and (told := _TEXT.fullmatch(line)):
-            stated[told[1]] = told[2] or told[3] or ""
-        elif inside and (told := _GROUPS.fullmatch(line)):
-            stated["groups"] = told[1]
+    return ((stated["name"], stated["version"]) for stated in package_tables(content) if _ours(stated))
 
 
 def _ours(stated: dict[str, str]) -> bool:
