@@ -56,7 +56,26 @@ def test_what_cannot_be_read_is_a_gap_never_zero_packages(path: str, content: by
 def test_json_of_300_000_entries_is_read_to_its_bound() -> None:
     lock = {"lockfileVersion": 3, "packages": {f"node_modules/p{n}": {"version": "1.0.0"} for n in range(300_000)}}
 
-    assert len(read("package-lock.json", json.dumps(lock).encode()).packages) == 100_000
+    database = read("package-lock.json", json.dumps(lock).encode())
+
+    assert len(database.packages) == 100_000
+    assert [gap.detail for gap in database.gaps] == ["it names more than 100000 packages"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("requirements.txt", "p{}==1.0\n"),
+        ("Gemfile.lock", "    p{} (1.0)\n"),
+        ("yarn.lock", 'p{}@1:\n  version "1.0"\n'),
+        ("poetry.lock", '[[package]]\nname = "p{}"\nversion = "1"\n'),
+    ],
+)
+def test_more_packages_than_the_bound_are_told(path: str, line: str) -> None:
+    head = "GEM\n" if path == "Gemfile.lock" else "# yarn lockfile v1\n"
+    database = read(path, (head + "".join(line.format(number) for number in range(100_010))).encode())
+
+    assert (len(database.packages), len(database.gaps)) == (100_000, 1)
 
 
 def test_keys_that_come_twice_count_once_as_they_came_last() -> None:

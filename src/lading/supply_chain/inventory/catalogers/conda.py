@@ -7,24 +7,36 @@ matched as such; merging tells which conda package brought each (`joined.py`).
 from __future__ import annotations
 
 import re
-from itertools import islice
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.catalogers.documents import (
+    UNREADABLE,
     DocumentUnreadable,
-    json_object,
+    json_as,
     plain_version,
     texts,
     unreadable,
 )
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.paths import clean
-from lading.supply_chain.inventory.values import Package, PackageDatabase
+from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 _MOST_OWNED: Final = 200_000
+
+
+class _Meta(msgspec.Struct):
+    name: str = ""
+    version: str = ""
+    build: str | None = None
+    channel: str | None = None
+    subdir: str | None = None
+    license: str | list[str] | None = None
+    files: list[str] = []
 
 
 class CondaCataloger:
@@ -40,32 +52,37 @@ class CondaCataloger:
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         try:
-            document = json_object(content)
+            meta = json_as(content, _Meta)
         except DocumentUnreadable as why:
             return unreadable(path, self.name, str(why))
-        name, version = document.get("name"), plain_version(document.get("version"))
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or not version:
+        version = plain_version(meta.version)
+        if not _NAME.fullmatch(meta.name) or not version:
             return unreadable(path, self.name, "it names no package or no version")
-        subdir = _short(document.get("subdir"))
+        subdir = _short(meta.subdir)
         qualifiers = {
-            "build": _short(document.get("build")),
-            "channel": _channel(_short(document.get("channel")), subdir),
+            "build": _short(meta.build),
+            "channel": _channel(_short(meta.channel), subdir),
             "subdir": subdir,
         }
         package = Package(
-            purl=str(PackageUrl.of("conda", name, version=version, qualifiers=qualifiers)),
+            purl=str(PackageUrl.of("conda", meta.name, version=version, qualifiers=qualifiers)),
             ecosystem="Conda",
-            name=name.lower(),
+            name=meta.name.lower(),
             version=version,
             path=path,
             architecture=subdir,
-            licenses=texts(document.get("license")),
+            licenses=texts(meta.license),
         )
-        return PackageDatabase(path=path, cataloger=self.name, packages=(package,), owns=_owned(path, document))
+        gaps = (
+            (Note(UNREADABLE, path, f"it has more than {_MOST_OWNED} files"),) if len(meta.files) > _MOST_OWNED else ()
+        )
+        return PackageDatabase(
+            path=path, cataloger=self.name, packages=(package,), owns=_owned(path, meta.files), gaps=gaps
+        )
 
 
-def _short(value: Any) -> str:
-    return value[:200] if isinstance(value, str) and value.isprintable() else ""
+def _short(value: str | None) -> str:
+    return value[:200] if value and value.isprintable() else ""
 
 
 def _channel(channel: str, subdir: str) -> str:
@@ -76,9 +93,7 @@ def _channel(channel: str, subdir: str) -> str:
     return path.removesuffix("/noarch").removesuffix(f"/{subdir}")
 
 
-def _owned(path: str, document: dict[str, Any]) -> tuple[str, ...]:
+def _owned(path: str, files: list[str]) -> tuple[str, ...]:
     prefix = path.rpartition("conda-meta/")[0]
-    files = document.get("files")
-    listed = files if isinstance(files, list) else []
-    owned = (clean(f"{prefix}{file}") for file in islice(listed, _MOST_OWNED) if isinstance(file, str))
+    owned = (clean(f"{prefix}{file}") for file in files[:_MOST_OWNED])
     return (path, *(name for name, complaint in owned if name and not complaint))

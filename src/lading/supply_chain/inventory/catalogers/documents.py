@@ -3,15 +3,16 @@ image from those that installed packages carry along."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from lading.supply_chain.inventory.values import Note, PackageDatabase
+from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
 
 UNREADABLE: Final = "package-metadata-unreadable"
 _BOM: Final = b"\xef\xbb\xbf"
-_decode = msgspec.json.Decoder().decode
+Form = TypeVar("Form")
 # Directories of installed packages: what lies there was packed by their authors, and says nothing of this image.
 _INSTALLED: Final = ("node_modules/", "site-packages/", "dist-packages/", "/gems/", "vendor/", "usr/share/doc/")
 
@@ -20,20 +21,15 @@ class DocumentUnreadable(Exception):
     """A document cannot be read; `str` of it says why. It never leaves the catalogers."""
 
 
-def json_document(content: bytes) -> Any:
-    """The JSON document; raises DocumentUnreadable. Of keys that come twice the last counts, as with most readers."""
+def json_as(content: bytes, form: type[Form]) -> Form:
+    """The JSON document in its form; raises DocumentUnreadable where it has another. What the form does not name is
+    passed over without being made, however much it is. Of keys that come twice the last counts."""
     try:
-        return _decode(content.removeprefix(_BOM))
+        return msgspec.json.decode(content.removeprefix(_BOM), type=form)
+    except msgspec.ValidationError as error:
+        raise DocumentUnreadable(f"it does not have its form: {str(error)[:100]}") from error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise DocumentUnreadable(f"it is not JSON: {str(error)[:100]}") from error
-
-
-def json_object(content: bytes) -> dict[str, Any]:
-    """The JSON object; raises DocumentUnreadable."""
-    document = json_document(content)
-    if not isinstance(document, dict):
-        raise DocumentUnreadable("it is no JSON object")
-    return document
 
 
 def carried_along(path: str) -> bool:
@@ -44,6 +40,19 @@ def carried_along(path: str) -> bool:
 def unreadable(path: str, cataloger: str, why: str) -> PackageDatabase:
     """The result for a file that could not be read: one gap."""
     return PackageDatabase(path=path, cataloger=cataloger, gaps=(Note(UNREADABLE, path, why),))
+
+
+def bounded(path: str, cataloger: str, packages: Iterable[Package | None], most: int) -> PackageDatabase:
+    """The packages of a file, each once, up to a bound; a gap says so when there are more."""
+    found: dict[str, Package] = {}
+    for package in packages:
+        if package is None or package.purl in found:
+            continue
+        if len(found) == most:
+            gaps = (Note(UNREADABLE, path, f"it names more than {most} packages"),)
+            return PackageDatabase(path=path, cataloger=cataloger, packages=tuple(found.values()), gaps=gaps)
+        found[package.purl] = package
+    return PackageDatabase(path=path, cataloger=cataloger, packages=tuple(found.values()))
 
 
 def texts(value: Any, most: int = 10) -> tuple[str, ...]:

@@ -12,14 +12,17 @@ import re
 import struct
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.catalogers.documents import (
     DocumentUnreadable,
+    bounded,
     carried_along,
-    json_object,
+    json_as,
     unreadable,
 )
 from lading.supply_chain.inventory.limits import MIB
@@ -30,11 +33,44 @@ _DEPS: Final = ".deps.json"
 _LOCK: Final = "packages.lock.json"
 _LIBRARY: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]{0,150})/([0-9][0-9A-Za-z.+-]{0,100})")
 _PACK: Final = "runtimepack."
-_ASSETS: Final = ("runtime", "native", "runtimeTargets", "resources")
 _MOST: Final = 50_000
 # Eight bytes before the marker say where the header of the bundle is; they are zero where there is none.
 _MARKER: Final = hashlib.sha256(b".net core bundle\n").digest()
 _MOST_DEPS: Final = 32 * MIB
+
+
+class _Asset(msgspec.Struct):
+    locale: str | None = None
+
+
+class _Target(msgspec.Struct):
+    runtime: dict[str, _Asset] = {}
+    native: dict[str, _Asset] = {}
+    platforms: dict[str, _Asset] = msgspec.field(default_factory=dict, name="runtimeTargets")
+    resources: dict[str, _Asset] = {}
+
+
+class _Library(msgspec.Struct):
+    type: str = ""
+
+
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+class _Deps(msgspec.Struct):
+    target: _Named | str = msgspec.field(default="", name="runtimeTarget")
+    targets: dict[str, dict[str, _Target]] | None = None
+    libraries: dict[str, _Library] | None = None
+
+
+class _Locked(msgspec.Struct):
+    type: str = ""
+    resolved: str | None = None
+
+
+class _Lock(msgspec.Struct):
+    dependencies: dict[str, dict[str, _Locked]] | None = None
 
 
 class DotnetCataloger:
@@ -50,14 +86,14 @@ class DotnetCataloger:
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         try:
-            document = json_object(content)
             if path.endswith(_DEPS):
-                return deps(path, self.name, document)
-            locked = islice(_locked(path, document), _MOST)
+                return deps(path, self.name, content)
+            lock = json_as(content, _Lock)
         except DocumentUnreadable as why:
             return unreadable(path, self.name, str(why))
-        found = {package.purl: package for package in locked}
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(found.values()))
+        if lock.dependencies is None:
+            return unreadable(path, self.name, "it has no dependencies")
+        return bounded(path, self.name, _locked(path, lock.dependencies), _MOST)
 
 
 class DotnetBundleCataloger:
@@ -77,47 +113,43 @@ class DotnetBundleCataloger:
         if not header:
             return PackageDatabase(path=path, cataloger=self.name)
         try:
-            return deps(path, self.name, json_object(_bundled(content, header)))
+            return deps(path, self.name, _bundled(content, header))
         except DocumentUnreadable as why:
             return unreadable(path, self.name, f"it is a single-file .NET program: {why}")
 
 
-def deps(path: str, cataloger: str, document: dict[str, Any]) -> PackageDatabase:
+def deps(path: str, cataloger: str, content: bytes) -> PackageDatabase:
     """The packages of a deps.json and the files that they brought; raises DocumentUnreadable."""
-    libraries, targets = document.get("libraries"), document.get("targets")
-    if not isinstance(libraries, dict) or not isinstance(targets, dict):
+    document = json_as(content, _Deps)
+    if document.libraries is None or document.targets is None:
         raise DocumentUnreadable("it has no libraries and targets")
-    target = document.get("runtimeTarget")
-    name = target.get("name") if isinstance(target, dict) else target
-    chosen = targets.get(name) if isinstance(name, str) else None
-    present = chosen if isinstance(chosen, dict) else {}
-    found, owned = dict[str, Package](), list[str]()
-    directory = path[: path.rfind("/") + 1]
-    for key, library in islice(libraries.items(), _MOST):
-        kind = library.get("type") if isinstance(library, dict) else None
-        if kind not in ("package", "runtimepack"):
-            continue
-        files = list(_files(present.get(key)))
-        package = _package(path, key, locked=bool(present) and not files and kind == "package")
-        if package is not None:
-            found[package.purl] = package
-            owned += [f"{directory}{file}" for file in files]
-    return PackageDatabase(
-        path=path, cataloger=cataloger, packages=tuple(found.values()), owns=tuple(owned[: 4 * _MOST])
+    chosen = document.target if isinstance(document.target, str) else document.target.name
+    present = document.targets.get(chosen, {})
+    nothing = _Target()
+    files = {key: list(_files(present.get(key, nothing))) for key in document.libraries}
+    packages = (
+        _package(path, key, locked=bool(present) and not files[key] and library.type == "package")
+        for key, library in document.libraries.items()
+        if library.type in ("package", "runtimepack")
     )
+    directory = path[: path.rfind("/") + 1]
+    owned = (
+        f"{directory}{file}"
+        for key, library in document.libraries.items()
+        if library.type != "project"
+        for file in files[key]
+    )
+    database = bounded(path, cataloger, packages, _MOST)
+    return msgspec.structs.replace(database, owns=tuple(islice(owned, 4 * _MOST)))
 
 
-def _files(entry: Any) -> Iterator[str]:
+def _files(target: _Target) -> Iterator[str]:
     """The files of a library as they lie beside the program: assets lose their folder, those of a platform keep it."""
-    if not isinstance(entry, dict):
-        return
-    for group in _ASSETS:
-        assets = entry.get(group)
-        for name, detail in assets.items() if isinstance(assets, dict) else ():
-            if group == "resources" and isinstance(detail, dict) and isinstance(detail.get("locale"), str):
-                yield f"{detail['locale']}/{name.rpartition('/')[2]}"
-            else:
-                yield name if group == "runtimeTargets" else name.rpartition("/")[2]
+    for name in (*target.runtime, *target.native):
+        yield name.rpartition("/")[2]
+    yield from (name for name in target.platforms if ".." not in name)
+    for name, asset in target.resources.items():
+        yield f"{asset.locale.replace('/', '')}/{name.rpartition('/')[2]}" if asset.locale else name.rpartition("/")[2]
 
 
 def _package(path: str, key: str, *, locked: bool) -> Package | None:
@@ -134,16 +166,11 @@ def _package(path: str, key: str, *, locked: bool) -> Package | None:
     )
 
 
-def _locked(path: str, document: dict[str, Any]) -> Iterator[Package]:
-    frameworks = document.get("dependencies")
-    if not isinstance(frameworks, dict):
-        raise DocumentUnreadable("it has no dependencies")
+def _locked(path: str, frameworks: dict[str, dict[str, _Locked]]) -> Iterator[Package | None]:
     for packages in frameworks.values():
-        for name, entry in packages.items() if isinstance(packages, dict) else ():
-            if isinstance(entry, dict) and entry.get("type") != "Project":
-                package = _package(path, f"{name}/{entry.get('resolved')}", locked=True)
-                if package is not None:
-                    yield package
+        for name, entry in packages.items():
+            if entry.type != "Project":
+                yield _package(path, f"{name}/{entry.resolved}", locked=True)
 
 
 def _bundled(content: bytes, header: int) -> bytes:

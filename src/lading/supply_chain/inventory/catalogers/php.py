@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.catalogers.documents import (
     DocumentUnreadable,
+    bounded,
     carried_along,
-    json_document,
+    json_as,
     plain_version,
     texts,
     unreadable,
@@ -23,6 +24,17 @@ from lading.supply_chain.inventory.values import Package, PackageDatabase
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]+)*+/[a-z0-9](?:[_.-]{0,2}[a-z0-9]+)*+")
 _MOST: Final = 100_000
+
+
+class _Entry(msgspec.Struct):
+    name: str = ""
+    version: str = ""
+    license: str | list[str] | None = None
+    install_path: str | None = msgspec.field(default=None, name="install-path")
+
+
+class _Installed(msgspec.Struct):
+    packages: list[_Entry] | None = None
 
 
 class PhpCataloger:
@@ -38,55 +50,53 @@ class PhpCataloger:
 
     def read(self, path: str, content: bytes) -> PackageDatabase:
         try:
-            entries = _entries(json_document(content))
+            entries = _entries(content)
         except DocumentUnreadable as why:
             return unreadable(path, self.name, str(why))
         locked = path.endswith(".lock")
-        vendor = path.removesuffix("composer/installed.json")
-        found: dict[str, Package] = {}
-        owned = [] if locked else [f"{vendor}composer/", f"{vendor}autoload.php"]
-        wrong = 0
-        for entry in islice(entries, _MOST):
-            package = _package(path, entry, locked)
-            if package is None:
-                wrong += 1
-                continue
-            found[package.purl] = package
-            if not locked:
-                owned += _directory(vendor, package.name, entry.get("install-path"))
-        if wrong and not found:
+        database = bounded(path, self.name, (_package(path, entry, locked) for entry in entries), _MOST)
+        if entries and not database.packages:
             return unreadable(path, self.name, "none of its packages has a name and a version")
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(found.values()), owns=tuple(owned))
+        return database if locked else msgspec.structs.replace(database, owns=_owned(path, entries[:_MOST]))
 
 
-def _entries(document: Any) -> Iterator[dict[str, Any]]:
+def _entries(content: bytes) -> list[_Entry]:
     """The packages: a list in Composer 1, an object with a list in Composer 2 and in lock files."""
-    listed = document.get("packages") if isinstance(document, dict) else document
-    if not isinstance(listed, list):
+    document = json_as(content, _Installed | list[_Entry])  # type: ignore[arg-type]
+    if isinstance(document, list):
+        return document
+    if document.packages is None:
         raise DocumentUnreadable("it has no list of packages")
-    return (entry if isinstance(entry, dict) else {} for entry in listed)
+    return document.packages
 
 
-def _package(path: str, entry: dict[str, Any], locked: bool) -> Package | None:
-    name, version = entry.get("name"), plain_version(entry.get("version"))
-    if not isinstance(name, str) or len(name) > 200 or not _NAME.fullmatch(name.lower()) or not version:
+def _package(path: str, entry: _Entry, locked: bool) -> Package | None:
+    name, version = entry.name.lower(), plain_version(entry.version)
+    if len(name) > 200 or not _NAME.fullmatch(name) or not version:
         return None
-    namespace, _, bare = name.lower().partition("/")
+    namespace, _, bare = name.partition("/")
     return Package(
         purl=str(PackageUrl.of("composer", bare, namespace=namespace, version=version)),
         ecosystem="Packagist",
-        name=name.lower(),
+        name=name,
         version=version,
         path=path,
-        licenses=texts(entry.get("license")),
+        licenses=texts(entry.license),
         declared_only=locked,
     )
 
 
-def _directory(vendor: str, name: str, install_path: Any) -> list[str]:
+def _owned(path: str, entries: list[_Entry]) -> tuple[str, ...]:
+    """The directories of the packages, and what Composer writes for itself."""
+    vendor = path.removesuffix("composer/installed.json")
+    directories = (one for entry in entries for one in _directory(vendor, entry.name.lower(), entry.install_path))
+    return (f"{vendor}composer/", f"{vendor}autoload.php", *directories)
+
+
+def _directory(vendor: str, name: str, install_path: str | None) -> list[str]:
     """Where a package was unpacked: below the directory of installed.json, or `vendor/name` in Composer 1."""
     if isinstance(install_path, str):
         path, complaint = clean(f"{vendor}composer/{install_path}")
         # `../name` is how Composer writes it; what climbs out of the root owns nothing.
         return [f"{path}/"] if path and complaint in ("", "path-traversal") else []
-    return [f"{vendor}{name}/"]
+    return [f"{vendor}{name}/"] if _NAME.fullmatch(name) else []

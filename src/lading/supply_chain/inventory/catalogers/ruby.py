@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
-from lading.supply_chain.inventory.catalogers.documents import carried_along, unreadable
+from lading.supply_chain.inventory.catalogers.documents import bounded, carried_along, unreadable
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.values import Package, PackageDatabase
 
@@ -64,8 +63,7 @@ class RubyCataloger:
     def _locked(self, path: str, text: str) -> PackageDatabase:
         if not re.search(r"^(GEM|GIT|PATH|DEPENDENCIES|PLATFORMS)\s*$", text, re.MULTILINE):
             return unreadable(path, self.name, "it has none of the sections of a Gemfile.lock")
-        packages = {package.purl: package for package in islice(_lock(path, text), _MOST)}
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(packages.values()))
+        return bounded(path, self.name, _lock(path, text), _MOST)
 
 
 def _package(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any, Final
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.catalogers.documents import (
     DocumentUnreadable,
+    bounded,
     carried_along,
-    json_object,
+    json_as,
     plain_version,
     texts,
     unreadable,
@@ -25,6 +25,7 @@ from lading.supply_chain.inventory.values import Package, PackageDatabase
 
 _NAME: Final = re.compile(r"(@[^/@\s]{1,200}/)?[^/@\s]{1,214}")
 _MOST_LOCKED: Final = 100_000
+_MOST_MANIFEST: Final = 2 * MIB
 Named = Iterator[tuple[Any, Any]]
 # Each gives name and version of what its lock file wants at run time, as far as it tells; raises DocumentUnreadable.
 _LOCKS: Final[dict[str, Callable[[bytes], Named]]] = {
@@ -55,7 +56,9 @@ class NpmCataloger:
         try:
             if lock is not None:
                 return self._locked(path, lock(content))
-            document = json_object(content)
+            if len(content) > _MOST_MANIFEST:
+                raise DocumentUnreadable(f"it has {len(content)} bytes")
+            document = json_as(content, dict[str, Any])
         except DocumentUnreadable as why:
             return unreadable(path, self.name, str(why))
         package = _package(path, document.get("name"), document.get("version"), _licenses(document))
@@ -68,12 +71,8 @@ class NpmCataloger:
         return PackageDatabase(path=path, cataloger=self.name, packages=(package,), owns=owned)
 
     def _locked(self, path: str, named: Named) -> PackageDatabase:
-        found: dict[str, Package] = {}
-        for name, version in islice(named, 2 * _MOST_LOCKED):
-            package = _package(path, name, version, locked=True)
-            if package is not None and len(found) < _MOST_LOCKED:
-                found[package.purl] = package
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(found.values()))
+        packages = (_package(path, name, version, locked=True) for name, version in dict.fromkeys(named))
+        return bounded(path, self.name, packages, _MOST_LOCKED)
 
 
 def _package(

@@ -8,40 +8,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
-from lading.supply_chain.inventory.catalogers.documents import DocumentUnreadable, json_object
+import msgspec
+
+from lading.supply_chain.inventory.catalogers.documents import DocumentUnreadable, json_as
 
 _MOST_DEPTH: Final = 64
+Named = tuple[str, str]
 
 
-def locked_by_npm(content: bytes) -> Iterator[tuple[Any, Any]]:
+class _Placed(msgspec.Struct):
+    name: str = ""
+    version: str = ""
+    dev: bool = False
+    link: bool = False
+
+
+class _Branch(msgspec.Struct):
+    version: str = ""
+    dev: bool = False
+    dependencies: dict[str, _Branch] = {}
+
+
+class _Lock(msgspec.Struct):
+    version: int | None = msgspec.field(default=None, name="lockfileVersion")
+    packages: dict[str, _Placed] | None = None
+    dependencies: dict[str, _Branch] | None = None
+
+
+def locked_by_npm(content: bytes) -> Iterator[Named]:
     """Name and version of every package; raises DocumentUnreadable."""
-    document = json_object(content)
-    packages, dependencies = document.get("packages"), document.get("dependencies")
-    if not isinstance(packages, dict) and not isinstance(dependencies, dict) and "lockfileVersion" not in document:
+    lock = json_as(content, _Lock)
+    if lock.packages is None and lock.dependencies is None and lock.version is None:
         raise DocumentUnreadable("it has neither packages nor dependencies")
-    return chain(_flat(packages), _tree(dependencies, 0))
+    return chain(_flat(lock.packages or {}), _tree(lock.dependencies or {}, 0))
 
 
-def _flat(packages: Any) -> Iterator[tuple[Any, Any]]:
-    for place, entry in packages.items() if isinstance(packages, dict) else ():
-        if isinstance(entry, dict) and "node_modules/" in place and not entry.get("link") and not entry.get("dev"):
-            yield entry.get("name", place.rpartition("node_modules/")[2]), entry.get("version")
+def _flat(packages: dict[str, _Placed]) -> Iterator[Named]:
+    for place, entry in packages.items():
+        if "node_modules/" in place and not entry.link and not entry.dev:
+            yield entry.name or place.rpartition("node_modules/")[2], entry.version
 
 
-def _tree(dependencies: Any, depth: int) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(dependencies, dict) or depth > _MOST_DEPTH:
+def _tree(dependencies: dict[str, _Branch], depth: int) -> Iterator[Named]:
+    if depth > _MOST_DEPTH:
         return
     for name, entry in dependencies.items():
-        if isinstance(entry, dict) and not entry.get("dev"):
-            yield _aliased(name, entry.get("version"))
-            yield from _tree(entry.get("dependencies"), depth + 1)
+        if not entry.dev:
+            yield _aliased(name, entry.version)
+            yield from _tree(entry.dependencies, depth + 1)
 
 
-def _aliased(name: Any, version: Any) -> tuple[Any, Any]:
+def _aliased(name: str, version: str) -> Named:
     """An alias has `npm:real-name@1.0.0` where others have a version."""
-    if isinstance(version, str) and version.startswith("npm:"):
+    if version.startswith("npm:"):
         real, _, exact = version[4:].rpartition("@")
         return (real, exact) if real else (name, version)
     return name, version

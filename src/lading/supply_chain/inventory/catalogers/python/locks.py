@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from lading.supply_chain.inventory.catalogers.cataloger import Places
 from lading.supply_chain.inventory.catalogers.documents import (
     DocumentUnreadable,
+    bounded,
     carried_along,
-    json_object,
+    json_as,
     unreadable,
 )
 from lading.supply_chain.inventory.catalogers.python.metadata import distribution
@@ -31,6 +33,14 @@ _PINNED: Final = re.compile(
 _MOST_LINE: Final = 4_000
 _LOCAL: Final = re.compile(r"\b(editable|virtual|directory|path)\b")
 Named = Iterator[tuple[str, str]]
+
+
+class _Pinned(msgspec.Struct):
+    version: str | None = None
+
+
+class _Pipfile(msgspec.Struct):
+    default: dict[str, _Pinned] | None = None
 
 
 class PythonLockCataloger:
@@ -51,11 +61,10 @@ class PythonLockCataloger:
         if name.endswith(".txt"):
             reader = _requirements
         try:
-            named = list(islice(reader(content), _MOST))
+            packages = (distribution(path, *pair, locked=True) for pair in dict.fromkeys(reader(content)))
+            return bounded(path, self.name, packages, _MOST)
         except DocumentUnreadable as why:
             return unreadable(path, self.name, str(why))
-        found = {one.purl: one for pair in named if (one := distribution(path, *pair, locked=True)) is not None}
-        return PackageDatabase(path=path, cataloger=self.name, packages=tuple(found.values()))
 
 
 def _tables(content: bytes) -> Named:
@@ -71,13 +80,12 @@ def _ours(stated: dict[str, str]) -> bool:
 
 
 def _pipenv(content: bytes) -> Named:
-    default = json_object(content).get("default")
-    if not isinstance(default, dict):
+    default = json_as(content, _Pipfile).default
+    if default is None:
         raise DocumentUnreadable("it has no default packages")
     for name, entry in default.items():
-        version: Any = entry.get("version") if isinstance(entry, dict) else None
-        if isinstance(version, str) and version.startswith("=="):
-            yield name, version.lstrip("=")
+        if entry.version and entry.version.startswith("=="):
+            yield name, entry.version.lstrip("=")
 
 
 def _requirements(content: bytes) -> Named:
