@@ -3,6 +3,7 @@ image from those that installed packages carry along."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
@@ -14,7 +15,8 @@ UNREADABLE: Final = "package-metadata-unreadable"
 _BOM: Final = b"\xef\xbb\xbf"
 Form = TypeVar("Form")
 # Directories of installed packages: what lies there was packed by their authors, and says nothing of this image.
-_INSTALLED: Final = ("node_modules/", "site-packages/", "dist-packages/", "/gems/", "vendor/", "usr/share/doc/")
+_INSTALLED: Final = ("/node_modules/", "/site-packages/", "/dist-packages/", "/vendor/", "/usr/share/doc/")
+_GEM: Final = re.compile(r"/gems/[^/]+-[0-9][^/]*/")
 
 
 class DocumentUnreadable(Exception):
@@ -34,7 +36,8 @@ def json_as(content: bytes, form: type[Form]) -> Form:
 
 def carried_along(path: str) -> bool:
     """Whether a lock file at `path` lies in an installed package."""
-    return any(part in f"/{path}" for part in _INSTALLED)
+    below = f"/{path}"
+    return any(part in below for part in _INSTALLED) or _GEM.search(below) is not None
 
 
 def unreadable(path: str, cataloger: str, why: str) -> PackageDatabase:
