@@ -8,7 +8,7 @@ from lading.kernel.severity import Severity
 
 
 class Range(msgspec.Struct, frozen=True, array_like=True):
-    """Events of one range, in the order of the record: `introduced`, `fixed` or `last_affected`, and version."""
+    """Events of one range in the record's order: `introduced`, `fixed`, `last_affected` or `limit`, and version."""
 
     kind: str
     events: tuple[tuple[str, str], ...]

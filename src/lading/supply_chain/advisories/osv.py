@@ -26,7 +26,8 @@ _MOST_ALIASES: Final = 500
 _MOST_TEXT: Final = 300
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
-_EVENTS: Final = ("introduced", "fixed", "last_affected")
+_EVENTS: Final = ("introduced", "fixed", "last_affected", "limit")
+_LOWER_CASE: Final = frozenset({"NuGet", "Packagist"})
 
 
 class _Package(msgspec.Struct):
@@ -101,8 +102,10 @@ def parse_record(raw: bytes) -> Advisory:
 
 
 def normalised_name(ecosystem: str, name: str) -> str:
-    """A package name as it is compared: PyPI names by PEP 503, others as they are."""
-    return re.sub(r"[-_.]+", "-", name).lower() if ecosystem == "PyPI" else name
+    """A package name as it is compared: PyPI by PEP 503, NuGet and Packagist without case, others as they are."""
+    if ecosystem == "PyPI":
+        return re.sub(r"[-_.]+", "-", name).lower()
+    return name.lower() if ecosystem in _LOWER_CASE else name
 
 
 def normalised_ecosystem(ecosystem: str) -> str:

@@ -73,6 +73,8 @@ def _component(package: Package) -> dict[str, Any]:
             *_properties("layer", [package.layer]),
             *_properties("path", [package.path]),
             *_properties("source", [f"{package.source} {package.source_version}"] if package.source else []),
+            *_properties("declared-only", ["true"] if package.declared_only else []),
+            *_properties("doubt", [package.doubt] if package.doubt else []),
             *_properties("provided-by", [package.provided_by] if package.provided_by else []),
         ],
     }

@@ -17,11 +17,14 @@ from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
 from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
+from lading.supply_chain.inventory.declared import carried_out
 from lading.supply_chain.inventory.files import unpack
+from lading.supply_chain.inventory.joined import brought_by_conda, joined
 from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
     HARDLINK,
+    INSIDE,
     SYMLINK,
     FileEntry,
     ImageInventory,
@@ -156,7 +159,8 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
     release = _release(overlay)
     owners = _owners(overlay)
-    finished = (_finished(package, brought, release, owners) for package in _packages(overlay))
+    conda = brought_by_conda(overlay.databases.values())
+    finished = (joined(_finished(package, brought, release, owners), conda) for package in _packages(overlay))
     packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
@@ -193,16 +197,12 @@ def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
 
 
 def _packages(overlay: Overlay) -> Iterator[Package]:
-    installed = {
-        path.split("node_modules/", 1)[0] for path in overlay.databases if path.endswith("/package.json")
-    }  # fmt: skip
+    done = carried_out(overlay.databases)
     for path, database in overlay.databases.items():
-        lock = path.endswith("package-lock.json")
-        if not lock or path.removesuffix("package-lock.json") not in installed:
-            yield from (
-                package if package.path == path else msgspec.structs.replace(package, path=path)
-                for package in database.packages
-            )
+        if path not in done:
+            for package in database.packages:
+                own, mark, within = package.path.partition(INSIDE)
+                yield package if own == path else msgspec.structs.replace(package, path=f"{path}{mark}{within}")
 
 
 def _identity(package: Package) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ def _finished(
     kind = type_of(package)
     if kind:
         return settled(placed, kind, release)
-    return msgspec.structs.replace(placed, provided_by=_owner(package.path, owners))
+    return msgspec.structs.replace(placed, provided_by=_owner(package.path.partition(INSIDE)[0], owners))
 
 
 def _release(overlay: Overlay) -> dict[str, str]:

@@ -15,6 +15,8 @@ REGULAR: Final = "f"
 DIRECTORY: Final = "d"
 SYMLINK: Final = "l"
 HARDLINK: Final = "h"
+# Between the path of an archive and that of what lies in it.
+INSIDE: Final = "!/"
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -54,6 +56,8 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     distribution builds the package from. `path` is the file that says the package is there, `layer` the layer
     that brought it, `provided_by` the distribution's package that owns `path`: such a package is the distribution's to
     mend and is not matched by itself. `vendor` is who says to have built it.
+    A package in an archive has the path `archive!/path`. `declared_only` is one that a lock file names and that was not
+    found installed; `doubt` says why its identity is not sure.
     """
 
     purl: str
@@ -69,6 +73,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     provided_by: str = ""
     declared_only: bool = False
     vendor: str = ""
+    doubt: str = ""
 
 
 class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,13 +11,21 @@ from lading.supply_chain.match.versions import VersionInvalid, key_for
 _ECOSYSTEMS: Final = {
     "apk": "Alpine",
     "cargo": "crates.io",
+    "composer": "Packagist",
     "deb": "Debian",
     "debian": "Debian",
+    "gem": "RubyGems",
     "go": "Go",
     "golang": "Go",
+    "hex": "Hex",
+    "maven": "Maven",
     "npm": "npm",
+    "nuget": "NuGet",
+    "packagist": "Packagist",
+    "pub": "Pub",
     "pypi": "PyPI",
     "rpm": "RPM",
+    "rubygems": "RubyGems",
     "ubuntu": "Ubuntu",
 }
 

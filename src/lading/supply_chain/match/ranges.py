@@ -44,8 +44,12 @@ def fixes_above(affected: Iterable[Affected], version: str, key: Key) -> list[st
 
 def _inside(span: Range, installed: Any, key: Key) -> str:
     """Walk the events upwards; the last one at or below the version decides. Events of one version keep their order."""
+    if not _before_limits(span, installed, key):
+        return ""
     lowest, others = [], []
     for kind, text in span.events:
+        if kind == "limit":
+            continue
         if kind == "introduced" and text == "0":
             lowest.append((kind, text, True))
         else:
@@ -64,6 +68,12 @@ def _inside(span: Range, installed: Any, key: Key) -> str:
     if not inside:
         return ""
     return ", ".join(part for part in (f">= {start}" if start != "0" else "", end) if part) or "every version"
+
+
+def _before_limits(span: Range, installed: Any, key: Key) -> bool:
+    """A range with limits speaks only of what lies below one of them; `*` is above everything."""
+    limits = [text for kind, text in span.events if kind == "limit"]
+    return not limits or any(text == "*" or installed < key(text) for text in limits)
 
 
 def _equal(listed: str, installed: Any, key: Key) -> bool:

@@ -106,7 +106,9 @@ def test_python_keys_order_as_packaging_does(left: str, right: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a b", "é", "1" * 1000, "1.0_x/", "\x00"])
-@pytest.mark.parametrize("ecosystem", ["Debian:12", "PyPI", "npm"])
+@pytest.mark.parametrize(
+    "ecosystem", ["Debian:12", "PyPI", "npm", "Maven", "Go", "RubyGems", "NuGet", "Packagist", "Pub"]
+)
 def test_what_is_no_version_is_refused(ecosystem: str, text: str) -> None:
     with pytest.raises(VersionInvalid):
         key_for(ecosystem)(text)
@@ -114,4 +116,4 @@ def test_what_is_no_version_is_refused(ecosystem: str, text: str) -> None:
 
 def test_an_ecosystem_that_is_not_known_is_refused() -> None:
     with pytest.raises(VersionInvalid):
-        key_for("Maven")
+        key_for("CPAN")

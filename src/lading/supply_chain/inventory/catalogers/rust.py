@@ -7,7 +7,6 @@ not in the program.
 from __future__ import annotations
 
 import re
-import tomllib
 import zlib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,6 +15,8 @@ import msgspec
 
 from lading.kernel.purl import PackageUrl
 from lading.supply_chain.inventory.catalogers.cataloger import Places
+from lading.supply_chain.inventory.catalogers.documents import DocumentUnreadable
+from lading.supply_chain.inventory.catalogers.tables import package_tables
 from lading.supply_chain.inventory.limits import MIB
 from lading.supply_chain.inventory.programs import ELF, HEAD, MACHO, PE, ProgramDamaged, form_of, opened
 from lading.supply_chain.inventory.values import Note, Package, PackageDatabase
@@ -79,15 +80,11 @@ def _locked(path: str, content: bytes) -> Iterator[Package]:
     if len(content) > _MOST_LOCK:
         raise _Unreadable(f"it has {len(content)} bytes")
     try:
-        document = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _Unreadable(f"it is not TOML: {str(error)[:100]}") from error
-    crates = document.get("package", [])
-    # What has no source is of the project itself.
-    listed = (
-        [one for one in crates if isinstance(one, dict) and one.get("source")] if isinstance(crates, list) else crates
-    )
-    yield from _crates(path, listed, "", declared=True)
+        # What has no source is of the project itself.
+        crates = [table for table in package_tables(content) if table.get("source")]
+    except DocumentUnreadable as error:
+        raise _Unreadable(str(error)) from error
+    yield from _crates(path, crates, "", declared=True)
 
 
 def _crates(path: str, crates: object, kind: str, *, declared: bool) -> Iterator[Package]:

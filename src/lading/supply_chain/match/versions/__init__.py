@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from lading.supply_chain.match.versions import apk, debian, pep440, rpm, semver
+from lading.supply_chain.match.versions import (
+    apk,
+    composer,
+    debian,
+    golang,
+    maven,
+    nuget,
+    pep440,
+    pub,
+    rpm,
+    rubygems,
+    semver,
+)
 from lading.supply_chain.match.versions.invalid import VersionInvalid
 
 Key = Callable[[str], Any]
@@ -23,10 +35,16 @@ _KEYS: Final[dict[str, Key]] = {
     "Ubuntu": debian.key,
     **dict.fromkeys(ALPINE, apk.key),
     **dict.fromkeys(RPM, rpm.key),
-    "Go": semver.key,
     "PyPI": pep440.key,
-    "crates.io": semver.key,
     "npm": semver.key,
+    "Maven": maven.key,
+    "Go": golang.key,
+    "RubyGems": rubygems.key,
+    "NuGet": nuget.key,
+    "Packagist": composer.key,
+    "crates.io": semver.strict_key,
+    "Hex": semver.strict_key,
+    "Pub": pub.key,
 }
 
 
