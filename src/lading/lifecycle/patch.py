@@ -174,8 +174,8 @@ class Patches:
                 places.setdefault(place.image, []).append(place)
         if not places:
             return []
-        running = self._deployments.containers(running_only=True)
-        return [_Affected(place, row) for row in running for place in places.get(row.image, ())]
+        running = self._deployments.running(places)
+        return [_Affected(place, row) for row in running for place in places[row.image]]
 
     # What must change
 

@@ -222,6 +222,14 @@ class Advisories:
         """The packages (ecosystem and name) that the advisories with these ids or aliases are about."""
         return self._store.pairs_of(tx, names)
 
+    def aliases(self, tx: Transaction, names: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Id or alias -> every name of the same flaw, through any number of records."""
+        return self._store.aliases(tx, names)
+
+    def last_change(self, tx: Transaction) -> int:
+        """The number of the last change."""
+        return self._store.last_change(tx)
+
     def severities(self, tx: Transaction, names: Sequence[str]) -> dict[str, tuple[float, int]]:
         """Id or alias -> the highest score and severity that any advisory of that name has."""
         return self._store.severities(tx, names)

@@ -45,6 +45,8 @@ names: Final = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
+    # Whether it is another name of the flaw, and not one of several that a bulletin covers, or of a withdrawn record.
+    sa.Column("same", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_advisory_names_id", "id"),
 )
 
@@ -72,6 +74,49 @@ feeds: Final = sa.Table(
     sa.Column("newest", sa.Text, nullable=False),
     sa.Column("imported", sa.Text, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
+    # Where it was fetched from, for those that are fetched.
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
+    sa.Column("etag", sa.Text, nullable=False, server_default=""),
+    sa.Column("file", sa.Text, nullable=False, server_default="", comment="sha256 of what was fetched"),
+    sa.Column("fetched", sa.Text, nullable=False, server_default="", comment="last time it was fetched or unchanged"),
+    sa.Column("tried", sa.Text, nullable=False, server_default=""),
+    sa.Column("error", sa.Text, nullable=False, server_default="", comment="why the last attempt failed"),
+)
+
+# An update that is on its way: nobody reads it until it takes the place of what is kept, in one transaction.
+staged: Final = sa.Table(
+    "advisory_staged",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("modified", sa.Text, nullable=False),
+    sa.Column("withdrawn", sa.Boolean, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+staged_affected: Final = sa.Table(
+    "advisory_staged_affected",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("ecosystem", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+staged_names: Final = sa.Table(
+    "advisory_staged_names",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("same", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 changes: Final = sa.Table(
@@ -84,6 +129,7 @@ changes: Final = sa.Table(
 _LOCK: Final = 0x1AD2
 _CHUNK: Final = 500
 _MOST_NAMES: Final = 1 << 28
+_MOST_ALIASES: Final = 200
 _decode = msgspec.msgpack.Decoder(Advisory).decode
 _decode_names = msgspec.msgpack.Decoder(list[str]).decode
 _RECORD_COLUMNS: Final = ("id", "source", "modified", "withdrawn", "score", "severity", "digest", "body")
@@ -126,7 +172,8 @@ class AdvisoryStore:
         ])  # fmt: skip
         pairs = {(entry.ecosystem, entry.name, one.id) for one, *_ in rows for entry in one.affected}
         _insert(tx, affected, ("ecosystem", "name", "id"), sorted(pairs))
-        _insert(tx, names, ("name", "id"), sorted({(name, one.id) for one, *_ in rows for name in one.names}))
+        told = {(name, one.id, not one.covers and not one.withdrawn) for one, *_ in rows for name in one.names}
+        _insert(tx, names, ("name", "id", "same"), sorted(told))
 
     def affecting(self, tx: Transaction, ecosystem: str, package_names: Sequence[str]) -> dict[str, list[Advisory]]:
         """Package name -> the advisories about it that were not withdrawn."""
@@ -156,7 +203,7 @@ class AdvisoryStore:
         query = (
             sa.select(names.c.name, sa.func.max(records.c.score), sa.func.max(records.c.severity))
             .join(records, records.c.id == names.c.id)
-            .where(records.c.withdrawn.is_(False))
+            .where(names.c.same)
             .group_by(names.c.name)
         )
         return {
@@ -164,6 +211,29 @@ class AdvisoryStore:
             for chunk in _chunks(some_names)
             for name, score, severity in tx.execute(query.where(names.c.name.in_(chunk)))
         }
+
+    def aliases(self, tx: Transaction, some_names: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Name -> every name of the same flaw, through any number of records; those without another are left out.
+
+        A web of more than 200 names is not believed to be one flaw: its names stay apart.
+        """
+        web = _Web(some_names)
+        other = names.alias()
+        query = sa.select(names.c.name, other.c.name).join(other, (other.c.id == names.c.id) & other.c.same)
+        query = query.where(names.c.same, names.c.name != other.c.name)
+        frontier = sorted(set(some_names))
+        while frontier:
+            found: set[str] = set()
+            for chunk in _chunks(frontier):
+                for name, another in tx.execute(query.where(names.c.name.in_(chunk))):
+                    if web.join(name, another):
+                        found.add(another)
+            frontier = sorted(name for name in found if not web.is_too_large(name))
+        return web.groups()
+
+    def last_change(self, tx: Transaction) -> int:
+        """The number of the last change."""
+        return tx.execute(sa.select(sa.func.max(changes.c.seq))).scalar() or 0
 
     def by_name(self, tx: Transaction, name: str) -> list[Advisory]:
         """The advisories that have this id or alias, withdrawn ones too."""
@@ -240,6 +310,30 @@ class AdvisoryStore:
                 _decode_names(zstandard.ZstdDecompressor().decompress(bytes(body), max_output_size=_MOST_NAMES))
             )
         return seq, found
+
+
+class _Web:
+    """Names joined to groups."""
+
+    def __init__(self, start: Iterable[str]) -> None:
+        self._of: dict[str, set[str]] = {name: {name} for name in start}
+
+    def join(self, one: str, other: str) -> bool:
+        """Put both into one group; whether `other` was not known before."""
+        new = other not in self._of
+        mine, its = self._of[one], self._of.setdefault(other, {other})
+        if mine is not its:
+            small, large = sorted((mine, its), key=len)
+            large |= small
+            self._of.update(dict.fromkeys(small, large))
+        return new
+
+    def is_too_large(self, name: str) -> bool:
+        return len(self._of[name]) > _MOST_ALIASES
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        frozen = {id(group): frozenset(group) for group in self._of.values() if 1 < len(group) <= _MOST_ALIASES}
+        return {name: frozen[id(group)] for name, group in self._of.items() if id(group) in frozen}
 
 
 def _replace_by_cve(

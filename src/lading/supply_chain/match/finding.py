@@ -14,7 +14,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `id` is the CVE where there is one; `advisories` are the records that say so; `why` is the range of the first of
     them; `fixed` is the lowest version above the installed one that none of them calls affected, or empty. `score` is a
-    CVSS base score (0.0: nobody scored it), `epss` a probability. `layer` brought the package and `path` proves it.
+    CVSS score (0.0: nobody scored it), `rated` who said so, `epss` a probability. `layer` brought the package and
+    `path` proves it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     layer: str = ""
     path: str = ""
+    rated: str = ""
 
     @property
     def key(self) -> str:
@@ -53,6 +55,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "severity": self.severity.label,
             "rank": int(self.severity),
             "score": self.score,
+            "rated": self.rated,
             "epss": self.epss,
             "kev": self.kev,
             "package": self.package,

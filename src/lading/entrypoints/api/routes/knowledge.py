@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from lading.wiring import Wiring
 
 router: Final = APIRouter(tags=["knowledge"])
 _MOST_BYTES: Final = 512 << 20
+_MOST_IMAGES: Final = 1_000
 
 
 @router.get("/where")
@@ -26,28 +28,38 @@ def where(parts: Parts, caller: Caller, q: Annotated[str, Query(min_length=2, ma
     started = time.perf_counter()
     places = parts.findings.images_with(q)
     running: dict[str, list[ContainerRow]] = {}
-    for row in parts.deployments.containers():
+    for row in parts.deployments.running(place.image for place in places):
         running.setdefault(row.image, []).append(row)
-    images, containers = [], []
+    may = lru_cache(maxsize=None)(lambda team: parts.identity.may(caller, Operation.READ, team))
+    owner = lru_cache(maxsize=None)(parts.owners.owner)
+    images: list[dict[str, Any]] = []
+    containers = []
     for place in places:
         what = {
             "package": place.package,
             "version": place.version,
             "fixed": place.finding.fixed if place.finding else "",
             "layer": place.layer,
-            "owner": parts.owners.owner(place.layer),
+            "owner": owner(place.layer),
         }
-        for image in parts.registry.images(digest=Digest.parse(place.image), limit=1):
-            if parts.identity.may(caller, Operation.READ, image.team):
-                state = parts.states.state(Digest.parse(place.image))
-                images.append({**msgspec.to_builtins(image), **what, "state": state.state if state else "unknown"})
-        containers += [
-            {**msgspec.to_builtins(row), **what}
-            for row in running.get(place.image, [])
-            if parts.identity.may(caller, Operation.READ, row.team)
-        ]
+        if len(images) < _MOST_IMAGES:
+            images += [image | what for image in _shown(parts, place.image) if may(image["team"])]
+        containers += [{**msgspec.to_builtins(row), **what} for row in running.get(place.image, ()) if may(row.team)]
     elapsed = (time.perf_counter() - started) * 1000
-    return {"images": images, "containers": containers, "milliseconds": elapsed}
+    more = max(0, len({place.image for place in places}) - len({image["digest"] for image in images}))
+    return {
+        "images": images,
+        "more_images": more if len(images) >= _MOST_IMAGES else 0,
+        "containers": containers,
+        "milliseconds": elapsed,
+    }
+
+
+def _shown(parts: Wiring, image: str) -> list[dict[str, Any]]:
+    digest = Digest.parse(image)
+    state = parts.states.state(digest)
+    rows = parts.registry.images(digest=digest, limit=1)
+    return [{**msgspec.to_builtins(row), "state": state.state if state else "unknown"} for row in rows]
 
 
 @router.get("/advisories")
@@ -78,8 +90,8 @@ def _take_in(parts: Wiring, source: str, content: bytes, actor: str) -> dict[str
     imported = parts.advisories.import_content(source, content, actor=actor)
     parts.findings.catch_up()
     # The worker may have matched it first: ask who is concerned, not what this very call changed.
-    concerned = set(parts.findings.concerned_by(imported.changed))
-    running = [row for row in parts.deployments.containers() if row.image in concerned]
+    concerned = list(parts.findings.concerned_by(imported.changed))
+    running = parts.deployments.running(concerned)
     return {
         "source": source,
         "records": imported.records,
