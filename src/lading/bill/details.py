@@ -12,6 +12,10 @@ class Details(Protocol):
         """Findings as policy documents, worst first."""
         ...
 
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
+        """Findings that do not count because of what somebody says, which is in `vex`; worst first."""
+        ...
+
     def packages(self, image: str) -> dict[str, Any]:
         """`total`, `ecosystems` (name to count) and `gaps` of the inventory."""
         ...
@@ -53,6 +57,10 @@ class NoDetails:
     """Knows nothing of anything."""
 
     def findings(self, image: str) -> list[dict[str, Any]]:
+        del image
+        return []
+
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
         del image
         return []
 

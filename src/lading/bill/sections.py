@@ -121,6 +121,19 @@ def findings(digest: str, details: Details) -> Section:
     return Section(title="Findings", columns=columns, rows=rows, more=max(len(found) - _MOST_FINDINGS, 0))
 
 
+def set_aside(digest: str, details: Details) -> Section:
+    """What is known to be wrong with it but does not count, and who answers for that."""
+    found = details.set_aside(digest)
+    rows = tuple(
+        (item["severity"], item["id"], f"{item['package']} {item['version']}", item["vex"]["status"],
+         item["vex"].get("justification") or item["vex"].get("impact", ""), item["vex"]["author"],
+         item["vex"]["until"][:10])
+        for item in found[:_MOST_FINDINGS]
+    )  # fmt: skip
+    columns = ("severity", "flaw", "package", "status", "because", "says", "until")
+    return Section(title="Set aside", columns=columns, rows=rows, more=max(len(found) - _MOST_FINDINGS, 0))
+
+
 def attestations(digest: str, details: Details) -> Section:
     """What is proven about it."""
     found = details.attestations(digest)

@@ -53,7 +53,8 @@ class Documents:
             "now": timestamp(self._clock.now()),
             "environment": environment,
             "image": self._image(image),
-            "findings": [item.document(self._owners.owner(item.layer)) for item in self._findings.of(image)],
+            "findings": self._findings.documents(image, self._owners),
+            "set_aside": self._findings.documents(image, self._owners, set_aside=True),
         }
 
     def of_workload(self, spec: WorkloadSpec, image: Digest, environment: str) -> dict[str, Any]:

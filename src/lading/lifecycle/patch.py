@@ -170,7 +170,7 @@ class Patches:
     def _affected(self, advisory: str) -> list[_Affected]:
         places: dict[str, list[Place]] = {}
         for place in self._findings.images_with(advisory):
-            if place.finding is not None:
+            if place.finding is not None and not place.finding.is_set_aside:
                 places.setdefault(place.image, []).append(place)
         if not places:
             return []

@@ -71,6 +71,7 @@ from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
+from lading.supply_chain.match.vexing import Vex
 from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.registry import Registry, Storage
@@ -84,6 +85,7 @@ from lading.wiring.adapters import (
     InventoryBillOfMaterials,
     InventoryFiles,
     RegistryArtifacts,
+    RegistryHomes,
     RegistryLayers,
     RegistryOwners,
 )
@@ -256,7 +258,13 @@ class Wiring:
 
     @cached_property
     def findings(self) -> Findings:
-        return Findings(self.database, self.ledger, self.advisories)
+        homes = RegistryHomes(self.registry)
+        return Findings(self.database, self.ledger, self.advisories, homes=homes, clock=self.clock)
+
+    @cached_property
+    def vex(self) -> Vex:
+        homes = RegistryHomes(self.registry)
+        return Vex(self.database, self.ledger, self.advisories, homes=homes, clock=self.clock)
 
     @cached_property
     def attestations(self) -> Attestations:

@@ -43,6 +43,9 @@ class ImageDetails:
     def findings(self, image: str) -> list[dict[str, Any]]:
         return self._findings.documents(Digest.parse(image), self._owners) if image else []
 
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
+        return self._findings.documents(Digest.parse(image), self._owners, set_aside=True) if image else []
+
     def packages(self, image: str) -> dict[str, Any]:
         inventory = self._inventories.of(Digest.parse(image))
         return {

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from lading.entrypoints.cli import vex
 from lading.entrypoints.cli.client import ApiClient
 from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Advisory feeds: import, status.", no_args_is_help=True)
     group.command("import")(import_file)
     group.command("status")(status)
+    group.add_typer(vex.group(), name="vex")
     app.add_typer(group, name="advisories")
 
 

@@ -130,6 +130,7 @@ class Followers:
         if now >= self._due["expiry"]:
             self._due["expiry"] = now + _EXPIRY_SECONDS
             self._wiring.expiry.run()
+            self._wiring.vex.end()
         if now >= self._due["checkpoint"]:
             self._due["checkpoint"] = now + _CHECKPOINT_SECONDS
             try:

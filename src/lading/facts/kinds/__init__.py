@@ -56,6 +56,8 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     supply_chain.ImageInventoried,
     supply_chain.AdvisoriesUpdated,
     supply_chain.FindingsChanged,
+    supply_chain.VexTaken,
+    supply_chain.VexEnded,
     supply_chain.ImageMoved,
     supply_chain.AttestationMade,
     supply_chain.OwnerChanged,

@@ -9,6 +9,20 @@ import msgspec
 from lading.kernel.severity import Severity
 
 
+class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The VEX statement that decides about a finding. `sets_aside`: it does not count as long as this is said."""
+
+    status: str
+    sets_aside: bool
+    author: str
+    made: str
+    until: str
+    document: str
+    statement: str
+    justification: str = ""
+    impact: str = ""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One flaw in one package.
 
@@ -36,6 +50,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: str = ""
     path: str = ""
     rated: str = ""
+    vex: Applied | None = None
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether somebody answers for it that it does not matter here."""
+        return self.vex is not None and self.vex.sets_aside
 
     @property
     def key(self) -> str:
@@ -68,6 +88,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "path": self.path,
             "why": self.why,
             "summary": self.summary,
+            "vex": msgspec.to_builtins(self.vex) if self.vex else {},
         }
 
 

@@ -6,12 +6,14 @@ that a flaw does not matter somewhere (VEX) are applied when findings are read, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from lading.facts import Ledger
+from lading.kernel.clock import Clock, SystemClock
 from lading.kernel.digest import Digest
 from lading.kernel.severity import Severity
 from lading.state import Database, Transaction
@@ -21,7 +23,9 @@ from lading.supply_chain.match.finding import Finding, worst_first
 from lading.supply_chain.match.flaws_sql import FlawStore, Key
 from lading.supply_chain.match.index_sql import PackageIndex, Spot
 from lading.supply_chain.match.matching import ImageChange, Matching, difference, placed
-from lading.supply_chain.match.ports import AdvisorySource, LayerOwners
+from lading.supply_chain.match.ports import AdvisorySource, ImageHomes, LayerOwners, NoHomes
+from lading.supply_chain.match.setting_aside import SettingAside
+from lading.supply_chain.match.vex.statement import Statement
 
 _CURSOR: Final = "advisories"
 _PACKAGES_AT_ONCE: Final = 2_000
@@ -51,14 +55,24 @@ class Findings:
 
     Args:
         advisories: the `Advisories` of the advisories room.
+        homes: where images are kept, for statements about repositories and teams.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, advisories: AdvisorySource) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        advisories: AdvisorySource,
+        *,
+        homes: ImageHomes | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._database = database
         self._advisories = advisories
         self._matching = Matching(ledger, advisories)
         self._index = PackageIndex()
         self._flaws = FlawStore()
+        self._aside = SettingAside(database, homes or NoHomes(), clock or SystemClock())
 
     # ---- kept current
 
@@ -125,20 +139,34 @@ class Findings:
     # ---- read
 
     def of(self, image: Digest) -> list[Finding]:
-        """The findings of an image, worst first; none for an image never matched."""
+        """The findings of an image that count, worst first; none for an image never matched."""
+        return [one for one in self.all_of(image) if not one.is_set_aside]
+
+    def set_aside(self, image: Digest) -> list[Finding]:
+        """The findings of an image that do not count, because somebody answers for it; worst first."""
+        return [one for one in self.all_of(image) if one.is_set_aside]
+
+    def all_of(self, image: Digest) -> list[Finding]:
+        """Every finding of an image, worst first."""
         with self._database.read() as tx:
-            return sorted(self._of_image(tx, str(image)).values(), key=worst_first)
+            found = sorted(self._of_image(tx, str(image)).values(), key=worst_first)
+            statements = self._aside.statements(tx, found)
+        return self._aside.applied(str(image), found, statements)
 
     def images_with(self, what: str) -> list[Place]:
-        """Where a flaw is (an id or alias), or a package (a name, `name@version` or a purl)."""
+        """Where a flaw is (an id or alias), or a package (a name, `name@version` or a purl).
+
+        Where a statement says that the flaw does not matter, the place says so too.
+        """
         with self._database.read() as tx:
             if flawed := self._flaws.named(tx, [what]):
-                return sorted(self._where_flawed(tx, flawed), key=_place_order)
-            carried = self._index.called(tx, what)
-            name, at, version = what.rpartition("@")
-            if not carried and at and name:
-                carried = {n: one for n, one in self._index.called(tx, name).items() if one.version == version}
-            spots = list(self._index.spots(tx, sorted(carried)))
+                places = self._where_flawed(tx, flawed)
+                statements = self._aside.statements(tx, flawed.values())
+            else:
+                carried = self._called(tx, what)
+                spots = list(self._index.spots(tx, sorted(carried)))
+        if flawed:
+            return sorted(self._with_statements(places, statements), key=_place_order)
         return sorted((_carried(carried[spot.package], spot) for spot in spots), key=_place_order)
 
     def concerned_by(self, advisories: Iterable[str]) -> dict[str, tuple[Finding, ...]]:
@@ -154,10 +182,13 @@ class Findings:
         return {image: tuple(sorted(group, key=worst_first)) for image, group in sorted(found.items())}
 
     def counts(self, images: Sequence[str]) -> dict[str, Counted]:
-        """How many findings by severity, worst first, and packages each image has; cheap for a page of images."""
+        """How many findings that count by severity, worst first, and packages each image has; cheap for a page."""
         with self._database.read() as tx:
             severities = self._flaws.by_severity(tx, images)
             packages = self._index.package_counts(tx, images)
+            concerned = self._aside.concerned(tx, images)
+        for image in concerned:
+            severities[image] = Counter(int(one.severity) for one in self.of(Digest.parse(image)))
         return {
             image: Counted(
                 by_severity={Severity(level).label: n for level, n in sorted(severities.get(image, {}).items())[::-1]},
@@ -166,11 +197,29 @@ class Findings:
             for image in images
         }
 
-    def documents(self, image: Digest, owners: LayerOwners) -> list[dict[str, Any]]:
-        """The findings of an image as policies see them, worst first, each with the owner of its layer."""
-        found = self.of(image)
+    def documents(self, image: Digest, owners: LayerOwners, *, set_aside: bool = False) -> list[dict[str, Any]]:
+        """The findings of an image as policies see them, worst first, each with the owner of its layer: those that
+        count, or those that are set aside."""
+        found = self.set_aside(image) if set_aside else self.of(image)
         teams = {layer: owners.owner(layer) for layer in {one.layer for one in found}}
         return [one.document(teams[one.layer]) for one in found]
+
+    def _with_statements(self, places: Sequence[Place], statements: Sequence[Statement]) -> list[Place]:
+        if not statements:
+            return list(places)
+        return [
+            msgspec.structs.replace(place, finding=one)
+            for place in places
+            if place.finding is not None
+            for one in self._aside.applied(place.image, [place.finding], statements)
+        ]
+
+    def _called(self, tx: Transaction, what: str) -> dict[int, Package]:
+        carried = self._index.called(tx, what)
+        name, at, version = what.rpartition("@")
+        if not carried and at and name:
+            carried = {number: one for number, one in self._index.called(tx, name).items() if one.version == version}
+        return carried
 
     def _of_image(self, tx: Transaction, image: str) -> dict[Key, Finding]:
         spots = self._index.contents(tx, image)
