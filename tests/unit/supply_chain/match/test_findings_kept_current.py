@@ -185,9 +185,33 @@ def test_the_follower_matches_what_was_imported_since_it_last_ran(room: Room) ->
     assert len(room.facts()) == 1
 
 
+def test_a_package_that_two_layers_bring_counts_once(room: Room) -> None:
+    room.advisories.import_osv("own", [osv("PYSEC-1", "flask", "2.0", database_specific={"severity": "HIGH"})])
+    room.findings.match_image(image(1), placed(1, [("flask", "1.0", ("sha256:base", "sha256:top"))]))
+
+    (counted,) = room.findings.counts([str(image(1))]).values()
+    assert (counted.packages, counted.by_severity, len(room.findings.of(image(1)))) == (1, {"high": 1}, 1)
+
+
+def test_an_image_that_is_no_more_has_nothing_and_leaves_nothing(room: Room) -> None:
+    room.advisories.import_osv("own", [osv("PYSEC-1", "flask", "2.0")])
+    for number in (1, 2):
+        room.findings.match_image(image(number), inventory(number, "flask==1.0"))
+    room.findings.forget(image(1))
+
+    assert [place.image for place in room.findings.images_with("PYSEC-1")] == [str(image(2))]
+    room.findings.forget(image(2))
+    with room.database.read() as tx:
+        left = [
+            tx.exec_driver_sql(f"SELECT COUNT(*) FROM match_{name}").scalar()
+            for name in ("members", "groups", "images")
+        ]
+    assert left == [0, 0, 0]
+
+
 NAMES = st.sampled_from(["flask", "click", "jinja2"])
 VERSIONS = st.sampled_from(["1.0", "1.5", "2.0", "odd"])
-LAYERS = st.sampled_from(["sha256:base", "sha256:top"])
+LAYERS = st.sampled_from([("sha256:base",), ("sha256:top",), ("sha256:base", "sha256:top")])
 IDS = st.sampled_from(["PYSEC-1", "PYSEC-2", "GHSA-1", "GHSA-2", "OWN-1"])
 CVES = ["CVE-2026-1000", "CVE-2026-2000"]
 ALIASES = st.lists(st.sampled_from([*CVES, "GHSA-1", "PYSEC-1"]), max_size=2, unique=True).map(tuple)
@@ -205,10 +229,11 @@ VEX = st.tuples(st.just("vex"), st.sampled_from([*CVES, "GHSA-1"]), st.sampled_f
 STEPS = st.lists(st.one_of(IMPORT, IMPORT, BULLETIN, KEV, EPSS, IMAGE, IMAGE, GONE, VEX), min_size=2, max_size=14)
 
 
-def placed(number: int, some: list[tuple[str, str, str]]) -> ImageInventory:
+def placed(number: int, some: list[tuple[str, str, tuple[str, ...]]]) -> ImageInventory:
     packages = [
         package
-        for name, version, layer in some
+        for name, version, layers in some
+        for layer in layers
         for package in inventory(number, f"{name}=={version}", layer=layer).packages
     ]
     return ImageInventory(
@@ -228,7 +253,7 @@ class History:
         self.at += 1
         getattr(self, f"_{step[0]}")(*step[1:])
 
-    def _image(self, number: int, some: list[tuple[str, str, str]]) -> None:
+    def _image(self, number: int, some: list[tuple[str, str, tuple[str, ...]]]) -> None:
         self.images[number] = placed(number, some)
         self.room.findings.match_image(image(number), self.images[number])
 
