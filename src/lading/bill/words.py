@@ -187,6 +187,9 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     ),
     supply_chain.AdvisoriesUpdated: lambda fact: f"{fact.changed} of {fact.records} advisories new or changed",
     supply_chain.FindingsChanged: _findings,
+    supply_chain.FeedStale: lambda fact: (
+        f"advisories of {fact.source} are {fact.age_days:.0f} days old, more than {fact.stale_days}"
+    ),
     supply_chain.VexTaken: lambda fact: (
         f"{fact.author} says of {len(fact.flaws)} flaws: {_counts(fact.statuses)}; until {fact.until[:10]}"
     ),

@@ -140,5 +140,6 @@ class Followers:
         if now >= self._due["sweep"]:
             self._due["sweep"] = now + _SWEEP_SECONDS
             self._wiring.identity.sweep()
+            self._wiring.advisories.tell_stale()
             self._wiring.registry.expire_uploads(older_than=_UPLOAD_SECONDS)
             order_daily(self._wiring)

@@ -55,6 +55,7 @@ CATALOGUE: Final[tuple[type[Fact], ...]] = (
     supply_chain.LayerInventoried,
     supply_chain.ImageInventoried,
     supply_chain.AdvisoriesUpdated,
+    supply_chain.FeedStale,
     supply_chain.FindingsChanged,
     supply_chain.VexTaken,
     supply_chain.VexEnded,

@@ -138,6 +138,18 @@ class AdvisoriesUpdated(Fact, frozen=True, kw_only=True, tag="advisories.updated
         return Subject(SubjectKind.ADVISORY, self.source)
 
 
+class FeedStale(Fact, frozen=True, kw_only=True, tag="advisories.stale"):
+    """A feed was not updated for longer than it should be: what is not known cannot be found. Ages are in days."""
+
+    source: str
+    age_days: float
+    stale_days: int
+    error: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.ADVISORY, self.source)
+
+
 class VexTaken(Fact, frozen=True, kw_only=True, tag="vex.taken"):
     """Statements about flaws (VEX) were taken in. `statuses` counts them; `scope` is where they count beside what the
     document says."""

@@ -81,6 +81,8 @@ feeds: Final = sa.Table(
     sa.Column("fetched", sa.Text, nullable=False, server_default="", comment="last time it was fetched or unchanged"),
     sa.Column("tried", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default="", comment="why the last attempt failed"),
+    # Since when it was told to be stale; empty while it is not.
+    sa.Column("stale_since", sa.Text, nullable=False, server_default=""),
 )
 
 # An update that is on its way: nobody reads it until it takes the place of what is kept, in one transaction.
@@ -148,7 +150,7 @@ class AdvisoryStore:
         query = sa.select(records.c.id, records.c.digest, records.c.modified)
         return {
             row.id: (bytes(row.digest), row.modified)
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for row in tx.execute(query.where(records.c.id.in_(chunk)))
         }
 
@@ -156,7 +158,7 @@ class AdvisoryStore:
         """Every name that these records have now."""
         return {
             name
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for name in tx.execute(sa.select(names.c.name).where(names.c.id.in_(chunk))).scalars()
         }
 
@@ -164,16 +166,16 @@ class AdvisoryStore:
         """Keep records, each `(advisory, source, digest, body)`, in the place of those with the same id."""
         ids = [row[0].id for row in rows]
         for table in (records, affected, names):
-            for chunk in _chunks(ids):
+            for chunk in chunks(ids):
                 tx.execute(sa.delete(table).where(table.c.id.in_(chunk)))
-        _insert(tx, records, _RECORD_COLUMNS, [
+        insert(tx, records, _RECORD_COLUMNS, [
             (one.id, source, one.modified, bool(one.withdrawn), one.score, int(one.severity), digest, body)
             for one, source, digest, body in rows
         ])  # fmt: skip
         pairs = {(entry.ecosystem, entry.name, one.id) for one, *_ in rows for entry in one.affected}
-        _insert(tx, affected, ("ecosystem", "name", "id"), sorted(pairs))
+        insert(tx, affected, ("ecosystem", "name", "id"), sorted(pairs))
         told = {(name, one.id, not one.covers and not one.withdrawn) for one, *_ in rows for name in one.names}
-        _insert(tx, names, ("name", "id", "same"), sorted(told))
+        insert(tx, names, ("name", "id", "same"), sorted(told))
 
     def affecting(self, tx: Transaction, ecosystem: str, package_names: Sequence[str]) -> dict[str, list[Advisory]]:
         """Package name -> the advisories about it that were not withdrawn."""
@@ -184,7 +186,7 @@ class AdvisoryStore:
             .where(affected.c.ecosystem == ecosystem, records.c.withdrawn.is_(False))
             .order_by(records.c.id)
         )
-        for chunk in _chunks(package_names):
+        for chunk in chunks(package_names):
             for name, body in tx.execute(query.where(affected.c.name.in_(chunk))):
                 found.setdefault(name, []).append(_decode(bytes(body)))
         return found
@@ -194,7 +196,7 @@ class AdvisoryStore:
         query = sa.select(affected.c.ecosystem, affected.c.name).join(names, names.c.id == affected.c.id).distinct()
         return {
             (row.ecosystem, row.name)
-            for chunk in _chunks(some_names)
+            for chunk in chunks(some_names)
             for row in tx.execute(query.where(names.c.name.in_(chunk)))
         }
 
@@ -208,7 +210,7 @@ class AdvisoryStore:
         )
         return {
             name: (score, severity)
-            for chunk in _chunks(some_names)
+            for chunk in chunks(some_names)
             for name, score, severity in tx.execute(query.where(names.c.name.in_(chunk)))
         }
 
@@ -224,7 +226,7 @@ class AdvisoryStore:
         frontier = sorted(set(some_names))
         while frontier:
             found: set[str] = set()
-            for chunk in _chunks(frontier):
+            for chunk in chunks(frontier):
                 for name, another in tx.execute(query.where(names.c.name.in_(chunk))):
                     if web.join(name, another):
                         found.add(another)
@@ -244,7 +246,7 @@ class AdvisoryStore:
         """Those of `cves` that are in the KEV catalogue."""
         return {
             cve
-            for chunk in _chunks(cves)
+            for chunk in chunks(cves)
             for cve in tx.execute(sa.select(kev.c.cve).where(kev.c.cve.in_(chunk))).scalars()
         }
 
@@ -252,7 +254,7 @@ class AdvisoryStore:
         """CVE -> EPSS probability."""
         return {
             row.cve: row.score
-            for chunk in _chunks(cves)
+            for chunk in chunks(cves)
             for row in tx.execute(sa.select(epss).where(epss.c.cve.in_(chunk)))
         }
 
@@ -287,9 +289,26 @@ class AdvisoryStore:
         return total, withdrawn, newest or ""
 
     def put_feed(self, tx: Transaction, row: dict[str, Any]) -> None:
-        """Keep the state of a feed."""
-        tx.execute(sa.delete(feeds).where(feeds.c.source == row["source"]))
-        tx.execute(sa.insert(feeds).values(row))
+        """Keep the state of a feed; columns that are not given stay."""
+        if tx.execute(sa.update(feeds).where(feeds.c.source == row["source"]).values(row)).rowcount == 0:
+            empty = {"records": 0, "withdrawn": 0, "newest": "", "imported": "", "content": ""}
+            tx.execute(sa.insert(feeds).values(empty | row))
+
+    def ids_of(self, tx: Transaction, source: str) -> set[str]:
+        """The ids of the records that came last from a source."""
+        return set(tx.execute(sa.select(records.c.id).where(records.c.source == source)).scalars())
+
+    def forget(self, tx: Transaction, ids: Sequence[str]) -> None:
+        """Records that are no more."""
+        for table in (records, affected, names):
+            for chunk in chunks(ids):
+                tx.execute(sa.delete(table).where(table.c.id.in_(chunk)))
+
+    def every(self, tx: Transaction, source: str) -> Iterator[bytes]:
+        """The bodies (msgpack) of a source's records, by id."""
+        query = sa.select(records.c.body).where(records.c.source == source).order_by(records.c.id)
+        for body in tx.execute(query.execution_options(yield_per=2_000)).scalars():
+            yield bytes(body)
 
     def all_feeds(self, tx: Transaction) -> list[dict[str, Any]]:
         """The state of every feed, by name."""
@@ -300,8 +319,9 @@ class AdvisoryStore:
         body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(sorted(changed)))
         tx.execute(sa.insert(changes).values(names=body))
 
-    def changes_after(self, tx: Transaction, seq: int) -> tuple[int, set[str]]:
-        """The number of the last change, and the names that changed after number `seq`."""
+    def changes_after(self, tx: Transaction, seq: int, most: int) -> tuple[int, set[str]]:
+        """The names that changed after number `seq`, and the number of the last change that they are of: all changes,
+        or as many as come to `most` names."""
         found: set[str] = set()
         query = sa.select(changes.c.seq, changes.c.names).where(changes.c.seq > seq).order_by(changes.c.seq)
         for number, body in tx.execute(query):
@@ -309,6 +329,8 @@ class AdvisoryStore:
             found.update(
                 _decode_names(zstandard.ZstdDecompressor().decompress(bytes(body), max_output_size=_MOST_NAMES))
             )
+            if len(found) >= most:
+                break
         return seq, found
 
 
@@ -346,12 +368,12 @@ def _replace_by_cve(
         tx.execute(sa.delete(table))
         rows = [*(row for row in kept if row[0] not in replaced), *rows]
     else:
-        for chunk in _chunks([*(row[0] for row in rows), *gone]):
+        for chunk in chunks([*(row[0] for row in rows), *gone]):
             tx.execute(sa.delete(table).where(table.c.cve.in_(chunk)))
-    _insert(tx, table, columns, rows)
+    insert(tx, table, columns, rows)
 
 
-def _insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """The driver's own executemany: several times the rate of parameter dictionaries."""
     if not rows:
         return
@@ -361,6 +383,7 @@ def _insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequ
     tx.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", list(rows))  # noqa: S608
 
 
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """`values` in pieces that fit the parameters of one statement."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]

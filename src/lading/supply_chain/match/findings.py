@@ -119,12 +119,18 @@ class Findings:
         Many packages are judged in several transactions, so that nobody waits long for his turn to write; each package
         is always judged from one state. Killed in the middle, it is simply done again.
         """
-        with self._database.read() as tx:
-            seen = self._flaws.place_of(tx, _CURSOR)
-            last, names = self._advisories.changes_after(tx, seen)
-            if last == seen:
-                return 0
-            numbers = self._concerned(tx, names)
+        told = 0
+        while True:
+            with self._database.read() as tx:
+                seen = self._flaws.place_of(tx, _CURSOR)
+                last, names = self._advisories.changes_after(tx, seen)
+                if last == seen:
+                    return told
+                numbers = self._concerned(tx, names)
+            told += self._match_again(numbers, last)
+
+    def _match_again(self, numbers: Sequence[int], last: int) -> int:
+        """Judge packages anew and note that the changes up to `last` are matched."""
         told = 0
         for start in range(0, max(len(numbers), 1), _PACKAGES_AT_ONCE):
             some = numbers[start : start + _PACKAGES_AT_ONCE]

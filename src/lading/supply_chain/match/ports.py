@@ -45,7 +45,8 @@ class AdvisorySource(Protocol):
         ...
 
     def changes_after(self, tx: Transaction, seq: int) -> tuple[int, set[str]]:
-        """Number of the last change, and every id and alias of which something changed after `seq`."""
+        """Ids and aliases of which something changed after `seq`, and the number of the last of these changes; ask
+        again after it, until nothing is left."""
         ...
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
+from lading.kernel.ids import new_id
 from lading.orchestration.sql import ContainerRow
+from lading.supply_chain.advisories import Imported
+from lading.supply_chain.advisories.bundle import is_bundle
 from lading.wiring import Wiring
 
 router: Final = APIRouter(tags=["knowledge"])
-_MOST_BYTES: Final = 512 << 20
+_MOST_BYTES: Final = 4 << 30
 _MOST_IMAGES: Final = 1_000
 
 
@@ -76,26 +85,71 @@ async def take_in(
     request: Request,
     source: Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$")],
 ) -> dict[str, Any]:
-    """Take advisories in (OSV: JSON or JSON lines, plain, gzip or zstd) and match them at once."""
+    """Take advisories in (OSV: JSON, JSON lines or zip; plain, gzip or zstd; or a bundle) and match them at once."""
     await run_in_threadpool(require, parts, caller, Operation.EXCEPT)
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MOST_BYTES:
-            raise InvalidInput(f"The feed is larger than {_MOST_BYTES >> 20} MiB.", remedy="Split it.")
-    return await run_in_threadpool(_take_in, parts, source, bytes(content), caller.id)
+    directory = parts.settings.data / "feeds"
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=directory, prefix="upload-") as file:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > _MOST_BYTES:
+                raise InvalidInput(f"The feed is larger than {_MOST_BYTES >> 20} MiB.", remedy="Split it.")
+            file.write(chunk)
+        file.flush()
+        return await run_in_threadpool(_take_in, parts, source, Path(file.name), caller.id)
 
 
-def _take_in(parts: Wiring, source: str, content: bytes, actor: str) -> dict[str, Any]:
-    imported = parts.advisories.import_content(source, content, actor=actor)
+@router.get("/advisories/bundle")
+def export(parts: Parts, caller: Caller) -> FileResponse:
+    """All feeds as one signed file, for a Lading that reaches no network."""
+    require(parts, caller, Operation.READ)
+    directory = parts.settings.data / "feeds"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"bundle-{new_id()}.tar.zst"
+    parts.bundles.export(path)
+    return FileResponse(path, media_type="application/zstd", background=BackgroundTask(path.unlink))
+
+
+class UpdateOrder(BaseModel):
+    """Which source to update (all when empty), and whether to fetch all of it."""
+
+    source: str = Field(default="", max_length=100)
+    whole: bool = False
+
+
+@router.post("/advisories/updates", status_code=202)
+def update(parts: Parts, caller: Caller, order: UpdateOrder) -> dict[str, Any]:
+    """Update feeds from where they are published: a job."""
+    require(parts, caller, Operation.EXCEPT)
+    if order.source:
+        parts.updates.sources.named(order.source)
+    return dict(msgspec.to_builtins(parts.jobs.submit("feeds", order.model_dump(), actor=caller.id)))
+
+
+@router.post("/advisories/records/{source}/{identity:path}", status_code=201)
+def fetch_record(parts: Parts, caller: Caller, source: str, identity: str) -> dict[str, Any]:
+    """Fetch one record of an ecosystem now and match it."""
+    require(parts, caller, Operation.EXCEPT)
+    return _concerned(parts, [parts.updates.fetch_record(source, identity, actor=caller.id)])
+
+
+def _take_in(parts: Wiring, source: str, file: Path, actor: str) -> dict[str, Any]:
+    if is_bundle(file):
+        return _concerned(parts, parts.bundles.take_in(file, actor=actor))
+    return _concerned(parts, [parts.advisories.import_content(source, file, actor=actor)])
+
+
+def _concerned(parts: Wiring, imported: Sequence[Imported]) -> dict[str, Any]:
     parts.findings.catch_up()
     # The worker may have matched it first: ask who is concerned, not what this very call changed.
-    concerned = list(parts.findings.concerned_by(imported.changed))
+    concerned = list(parts.findings.concerned_by(name for one in imported for name in one.changed))
     running = parts.deployments.running(concerned)
     return {
-        "source": source,
-        "records": imported.records,
-        "changed": len(imported.changed),
+        "source": ", ".join(one.source for one in imported),
+        "records": sum(one.records for one in imported),
+        "changed": sum(len(one.changed) for one in imported),
+        "refused": sum(one.refused for one in imported),
         "images": len(concerned),
         "containers": len(running),
         "workloads": sorted({row.workload for row in running}),

@@ -163,6 +163,7 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("error", sa.Text(), server_default="", nullable=False, comment="why the last attempt failed")
         )
+        batch_op.add_column(sa.Column("stale_since", sa.Text(), server_default="", nullable=False))
 
     with op.batch_alter_table("advisory_names", schema=None) as batch_op:
         batch_op.add_column(sa.Column("same", sa.Boolean(), server_default=sa.true(), nullable=False))
@@ -222,6 +223,7 @@ def downgrade() -> None:
         batch_op.drop_column("same")
 
     with op.batch_alter_table("advisory_feeds", schema=None) as batch_op:
+        batch_op.drop_column("stale_since")
         batch_op.drop_column("error")
         batch_op.drop_column("tried")
         batch_op.drop_column("fetched")
