@@ -135,7 +135,7 @@ class _Fleet:
             taken.append(time.perf_counter() - start)
             containers.append(len(running))
         note = (
-            f"{len(taken)} advisories; running containers each: median {median(containers):.0f}, most {max(containers)} "
+            f"{len(taken)} advisories; containers each: median {median(containers):.0f}, most {max(containers)} "
             f"of {IMAGES * CONTAINERS_PER_IMAGE}; p90 {quantiles(taken, n=10)[-1] * 1e3:.0f} ms"
         )
         return [
