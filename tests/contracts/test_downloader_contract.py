@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.feed_server import Place, serving
 
+from feed_server import Place, serving
 from lading.supply_chain.advisories.download import Downloader, FileDownloader, MemoryDownloader
 from lading.supply_chain.advisories.download_http import HttpDownloader
 from lading.supply_chain.advisories.errors import FeedUnavailable

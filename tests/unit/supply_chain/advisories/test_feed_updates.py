@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.feed_server import Place, serving
 
+from feed_server import Place, serving
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import FeedStale
 from lading.kernel.clock import ManualClock

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import IO, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from starlette.background import BackgroundTask
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
-from lading.kernel.ids import new_id
 from lading.orchestration.sql import ContainerRow
 from lading.supply_chain.advisories import Imported
 from lading.supply_chain.advisories.bundle import is_bundle
@@ -29,6 +27,7 @@ from lading.wiring import Wiring
 router: Final = APIRouter(tags=["knowledge"])
 _MOST_BYTES: Final = 4 << 30
 _MOST_IMAGES: Final = 1_000
+_CHUNK: Final = 1 << 20
 
 
 @router.get("/where")
@@ -101,14 +100,23 @@ async def take_in(
 
 
 @router.get("/advisories/bundle")
-def export(parts: Parts, caller: Caller) -> FileResponse:
+def export(parts: Parts, caller: Caller) -> StreamingResponse:
     """All feeds as one signed file, for a Lading that reaches no network."""
     require(parts, caller, Operation.READ)
     directory = parts.settings.data / "feeds"
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"bundle-{new_id()}.tar.zst"
-    parts.bundles.export(path)
-    return FileResponse(path, media_type="application/zstd", background=BackgroundTask(path.unlink))
+    with tempfile.TemporaryDirectory(dir=directory, prefix="export-") as scratch:
+        path = Path(scratch) / "bundle"
+        parts.bundles.export(path)
+        # Open, it outlives its name: the server may send it later than this returns.
+        content = path.open("rb")
+    return StreamingResponse(_read_out(content), media_type="application/zstd")
+
+
+def _read_out(content: IO[bytes]) -> Iterator[bytes]:
+    with content:
+        while chunk := content.read(_CHUNK):
+            yield chunk
 
 
 class UpdateOrder(BaseModel):
