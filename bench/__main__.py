@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("ledger", "inventory", "match", "policy", "telemetry", "registry", "garbage", "metadata")
+NAMES = ("ledger", "inventory", "match", "policy", "telemetry", "registry", "garbage", "metadata", "match_scale")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -218,6 +218,37 @@ class Settings:
     min_free_megabytes: int = _setting(
         "512", _count, "Refuse new work when the data directory has less space than this."
     )
+    advisory_hours: int = _setting(
+        "24", _count, "Hours between updates of the advisory feeds, by the leading worker; 0: only when asked."
+    )
+    advisory_osv: str = _setting(
+        "https://osv-vulnerabilities.storage.googleapis.com",
+        str,
+        "Base of the OSV exports, or of a mirror of them; empty: none is fetched.",
+    )
+    advisory_ecosystems: str = _setting(
+        "Debian:11,Debian:12,Debian:13,Alpine,PyPI,npm,Go,crates.io,Maven,RubyGems,NuGet,Packagist",
+        str,
+        "OSV ecosystems that are fetched, between commas.",
+    )
+    advisory_kev: str = _setting(
+        "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+        str,
+        "Address of the KEV catalogue; empty: it is not fetched.",
+    )
+    advisory_epss: str = _setting(
+        "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
+        str,
+        "Address of the EPSS scores; empty: they are not fetched.",
+    )
+    advisory_stale_days: str = _setting(
+        "osv=7,kev=14,epss=7", str, "Days after which a feed is stale, by kind; a kind that is not named never is."
+    )
+    advisory_keys: Path | None = _setting(
+        "",
+        _optional_path,
+        "Directory of public keys (*.pem, *.pub) whose advisory bundles are believed, beside our own.",
+    )
     backup_repository: str = _setting(
         "", str, "Where backups go: a directory, or s3:https://HOST/BUCKET/PREFIX; empty: nowhere."
     )

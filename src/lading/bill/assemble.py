@@ -92,6 +92,7 @@ class Bills:
             sections.guarded("Image", lambda: sections.image_facts(image, digest, details)),
             sections.guarded("Packages", lambda: sections.packages(digest, details)),
             sections.guarded("Findings", lambda: sections.findings(digest, details)),
+            *self._set_aside(digest),
             sections.guarded("Attestations", lambda: sections.attestations(digest, details)),
             sections.guarded("Decisions", lambda: sections.decisions(about, details)),
         ]
@@ -104,6 +105,11 @@ class Bills:
                 sections.guarded("Recent logs", lambda: sections.logs(workload, runtime)),
             ]
         return made
+
+    def _set_aside(self, digest: str) -> list[Section]:
+        """A heading of its own for what does not count, when there is something."""
+        section = sections.guarded("Set aside", lambda: sections.set_aside(digest, self._details))
+        return [section] if section.rows or section.unknown else []
 
     def _answers(
         self, subject: str, team: str, digest: str, workload: str, image: Known, declared: Known, container: Known

@@ -12,6 +12,14 @@ class Details(Protocol):
         """Findings as policy documents, worst first."""
         ...
 
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
+        """Findings that do not count because of what somebody says, which is in `vex`; worst first."""
+        ...
+
+    def stale_feeds(self) -> list[dict[str, Any]]:
+        """`source`, `age_days` and `stale_days` of every advisory feed that is older than it should be."""
+        ...
+
     def packages(self, image: str) -> dict[str, Any]:
         """`total`, `ecosystems` (name to count) and `gaps` of the inventory."""
         ...
@@ -54,6 +62,13 @@ class NoDetails:
 
     def findings(self, image: str) -> list[dict[str, Any]]:
         del image
+        return []
+
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
+        del image
+        return []
+
+    def stale_feeds(self) -> list[dict[str, Any]]:
         return []
 
     def packages(self, image: str) -> dict[str, Any]:

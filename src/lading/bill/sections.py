@@ -110,15 +110,33 @@ def packages(digest: str, details: Details) -> Section:
 def findings(digest: str, details: Details) -> Section:
     """What is known to be wrong with it."""
     found = details.findings(digest)
+    old = tuple(
+        Line(label="stale feed", value=f"{one['source']} is {one['age_days']:.0f} days old", state="warn")
+        for one in details.stale_feeds()
+    )
     if not found:
-        return Section(title="Findings", lines=(Line(label="findings", value="none known", state="ok"),))
+        return Section(title="Findings", lines=(Line(label="findings", value="none known", state="ok"), *old))
     rows = tuple(
         (item["severity"], item["id"], f"{item['package']} {item['version']}", item["fixed"] or "no fix",
          item["owner"] or "nobody", short(item["layer"]))
         for item in found[:_MOST_FINDINGS]
     )  # fmt: skip
     columns = ("severity", "flaw", "package", "fixed in", "owner", "layer")
-    return Section(title="Findings", columns=columns, rows=rows, more=max(len(found) - _MOST_FINDINGS, 0))
+    more = max(len(found) - _MOST_FINDINGS, 0)
+    return Section(title="Findings", lines=old, columns=columns, rows=rows, more=more)
+
+
+def set_aside(digest: str, details: Details) -> Section:
+    """What is known to be wrong with it but does not count, and who answers for that."""
+    found = details.set_aside(digest)
+    rows = tuple(
+        (item["severity"], item["id"], f"{item['package']} {item['version']}", item["vex"]["status"],
+         item["vex"].get("justification") or item["vex"].get("impact", ""), item["vex"]["author"],
+         item["vex"]["until"][:10])
+        for item in found[:_MOST_FINDINGS]
+    )  # fmt: skip
+    columns = ("severity", "flaw", "package", "status", "because", "says", "until")
+    return Section(title="Set aside", columns=columns, rows=rows, more=max(len(found) - _MOST_FINDINGS, 0))
 
 
 def attestations(digest: str, details: Details) -> Section:

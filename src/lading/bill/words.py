@@ -77,6 +77,9 @@ def _decided(fact: policy.DecisionMade) -> str:
 def _findings(fact: supply_chain.FindingsChanged) -> str:
     changes = [f"{len(fact.opened)} findings opened"] if fact.opened else []
     changes += [f"{len(fact.closed)} closed"] if fact.closed else []
+    if fact.cause == "vex-changed":
+        changes = [f"{len(fact.closed)} findings set aside"] if fact.closed else []
+        changes += [f"{len(fact.opened)} count again"] if fact.opened else []
     return f"{' and '.join(changes) or 'findings changed'}; now {_counts(fact.by_severity)}"
 
 
@@ -184,6 +187,13 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     ),
     supply_chain.AdvisoriesUpdated: lambda fact: f"{fact.changed} of {fact.records} advisories new or changed",
     supply_chain.FindingsChanged: _findings,
+    supply_chain.FeedStale: lambda fact: (
+        f"advisories of {fact.source} are {fact.age_days:.0f} days old, more than {fact.stale_days}"
+    ),
+    supply_chain.VexTaken: lambda fact: (
+        f"{fact.author} says of {len(fact.flaws)} flaws: {_counts(fact.statuses)}; until {fact.until[:10]}"
+    ),
+    supply_chain.VexEnded: lambda fact: f"what was said of {fact.flaws[0]} counts no more: {fact.why}",
     supply_chain.ImageMoved: _moved,
     supply_chain.AttestationMade: lambda fact: f"attested: {fact.predicate_type}",
     supply_chain.OwnerChanged: lambda fact: f"belongs to team {fact.team} now, not to {fact.before}",

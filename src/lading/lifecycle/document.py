@@ -26,6 +26,14 @@ class Owners(Protocol):
         ...
 
 
+class Feeds(Protocol):
+    """What is publicly known, and how old that is."""
+
+    def stale(self) -> list[dict[str, Any]]:
+        """`source`, `age_days`, `stale_days` and `error` of every feed that is older than it should be."""
+        ...
+
+
 class Documents:
     """Writes policy inputs."""
 
@@ -38,6 +46,7 @@ class Documents:
         attestations: Attestations,
         owners: Owners,
         clock: Clock,
+        feeds: Feeds,
     ) -> None:
         self._registry = registry
         self._states = states
@@ -46,6 +55,7 @@ class Documents:
         self._attestations = attestations
         self._owners = owners
         self._clock = clock
+        self._feeds = feeds
 
     def of_image(self, image: Digest, environment: str = "production") -> dict[str, Any]:
         """The document about an image."""
@@ -53,7 +63,9 @@ class Documents:
             "now": timestamp(self._clock.now()),
             "environment": environment,
             "image": self._image(image),
-            "findings": [item.document(self._owners.owner(item.layer)) for item in self._findings.of(image)],
+            "findings": self._findings.documents(image, self._owners),
+            "stale_feeds": self._feeds.stale(),
+            "set_aside": self._findings.documents(image, self._owners, set_aside=True),
         }
 
     def of_workload(self, spec: WorkloadSpec, image: Digest, environment: str) -> dict[str, Any]:

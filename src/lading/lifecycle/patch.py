@@ -170,12 +170,12 @@ class Patches:
     def _affected(self, advisory: str) -> list[_Affected]:
         places: dict[str, list[Place]] = {}
         for place in self._findings.images_with(advisory):
-            if place.finding is not None:
+            if place.finding is not None and not place.finding.is_set_aside:
                 places.setdefault(place.image, []).append(place)
         if not places:
             return []
-        running = self._deployments.containers(running_only=True)
-        return [_Affected(place, row) for row in running for place in places.get(row.image, ())]
+        running = self._deployments.running(places)
+        return [_Affected(place, row) for row in running for place in places[row.image]]
 
     # What must change
 

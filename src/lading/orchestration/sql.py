@@ -64,6 +64,7 @@ containers: Final = sa.Table(
 )
 
 RUNNING: Final = ("running", "stopping")
+_IMAGES_AT_ONCE: Final = 500
 _decode: Final = msgspec.json.Decoder(Application).decode
 
 
@@ -202,6 +203,16 @@ def find_containers(
     if image:
         query = query.where(containers.c.image == image)
     return [ContainerRow(**row._mapping) for row in tx.execute(query)]
+
+
+def running_images(tx: Transaction, images: Sequence[str]) -> list[ContainerRow]:
+    """Every running container of these images (digests), however many there are, by image and name."""
+    query = sa.select(containers).where(containers.c.state.in_(RUNNING)).order_by(containers.c.image, containers.c.name)
+    return [
+        ContainerRow(**row._mapping)
+        for start in range(0, len(images), _IMAGES_AT_ONCE)
+        for row in tx.execute(query.where(containers.c.image.in_(images[start : start + _IMAGES_AT_ONCE])))
+    ]
 
 
 def mark_stopping(tx: Transaction, container: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -59,8 +59,11 @@ from lading.settings import Settings
 from lading.state import Database
 from lading.state.sealing import Sealer, open_sealer
 from lading.strategy.evidence.follower import EvidenceFollower
+from lading.supply_chain.advisories.bundle import Bundles
 from lading.supply_chain.advisories.bundled import load_snapshot
 from lading.supply_chain.advisories.feeds import Advisories
+from lading.supply_chain.advisories.sources import read_stale_days
+from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.keys_ecdsa import PrivateKey, open_local_key
 from lading.supply_chain.build import trust
@@ -71,6 +74,7 @@ from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
+from lading.supply_chain.match.vexing import Vex
 from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.registry import Registry, Storage
@@ -84,6 +88,7 @@ from lading.wiring.adapters import (
     InventoryBillOfMaterials,
     InventoryFiles,
     RegistryArtifacts,
+    RegistryHomes,
     RegistryLayers,
     RegistryOwners,
 )
@@ -93,6 +98,7 @@ from lading.wiring.continuity import open_backups
 from lading.wiring.copies import Copies
 from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.engine import ingress_of
+from lading.wiring.feeds import open_updates, trusted_keys
 from lading.wiring.logins import open_logins
 from lading.wiring.mirroring import Mirrors
 from lading.wiring.pulling import spool_directory
@@ -252,11 +258,27 @@ class Wiring:
 
     @cached_property
     def advisories(self) -> Advisories:
-        return Advisories(self.database, self.ledger, clock=self.clock)
+        days = read_stale_days(self.settings.advisory_stale_days)
+        return Advisories(self.database, self.ledger, clock=self.clock, stale_days=days)
+
+    @cached_property
+    def updates(self) -> Updates:
+        return open_updates(self.settings, self.advisories, self.clock)
+
+    @cached_property
+    def bundles(self) -> Bundles:
+        trusted = partial(trusted_keys, self.settings.advisory_keys)
+        return Bundles(self.database, self.advisories, self.key, trusted, clock=self.clock)
 
     @cached_property
     def findings(self) -> Findings:
-        return Findings(self.database, self.ledger, self.advisories)
+        homes = RegistryHomes(self.registry)
+        return Findings(self.database, self.ledger, self.advisories, homes=homes, clock=self.clock)
+
+    @cached_property
+    def vex(self) -> Vex:
+        homes = RegistryHomes(self.registry)
+        return Vex(self.database, self.ledger, self.advisories, homes=homes, clock=self.clock)
 
     @cached_property
     def attestations(self) -> Attestations:
@@ -355,7 +377,14 @@ class Wiring:
     @cached_property
     def documents(self) -> Documents:
         return Documents(
-            self.registry, self.states, self.inventories, self.findings, self.attestations, self.owners, self.clock
+            self.registry,
+            self.states,
+            self.inventories,
+            self.findings,
+            self.attestations,
+            self.owners,
+            self.clock,
+            self.advisories,
         )
 
     @cached_property
@@ -458,7 +487,15 @@ class Wiring:
 
     @cached_property
     def details(self) -> ImageDetails:
-        return ImageDetails(self.registry, self.inventories, self.findings, self.attestations, self.policy, self.owners)
+        return ImageDetails(
+            self.registry,
+            self.inventories,
+            self.findings,
+            self.attestations,
+            self.policy,
+            self.owners,
+            self.advisories,
+        )
 
     @cached_property
     def bills(self) -> Bills:

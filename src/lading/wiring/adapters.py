@@ -88,6 +88,16 @@ class RegistryOwners:
         return found.repository if found else ""
 
 
+class RegistryHomes:
+    """Where images are kept, for statements that count in some repositories or for some teams."""
+
+    def __init__(self, registry: Reading) -> None:
+        self._registry = registry
+
+    def homes(self, image: str) -> Sequence[tuple[str, str]]:
+        return [(row.repository, row.team) for row in self._registry.images(digest=Digest.parse(image))]
+
+
 class InventoryBillOfMaterials:
     """The inventory of an image as CycloneDX."""
 

@@ -13,6 +13,7 @@ from lading.observability.query.telemetry import Telemetry
 from lading.orchestration.rollout.deployments import Deployments
 from lading.policy.decide import Policy
 from lading.runtime_security.judge.incidents import Incidents
+from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
@@ -32,6 +33,7 @@ class ImageDetails:
         attestations: Attestations,
         policy: Policy,
         owners: RegistryOwners,
+        advisories: Advisories,
     ) -> None:
         self._registry = registry
         self._inventories = inventories
@@ -39,9 +41,16 @@ class ImageDetails:
         self._attestations = attestations
         self._policy = policy
         self._owners = owners
+        self._advisories = advisories
 
     def findings(self, image: str) -> list[dict[str, Any]]:
         return self._findings.documents(Digest.parse(image), self._owners) if image else []
+
+    def set_aside(self, image: str) -> list[dict[str, Any]]:
+        return self._findings.documents(Digest.parse(image), self._owners, set_aside=True) if image else []
+
+    def stale_feeds(self) -> list[dict[str, Any]]:
+        return self._advisories.stale()
 
     def packages(self, image: str) -> dict[str, Any]:
         inventory = self._inventories.of(Digest.parse(image))

@@ -62,3 +62,31 @@ def test_a_database_of_a_newer_version_is_refused(empty: Database) -> None:
 
     with pytest.raises(Conflict, match="9999"):
         migrate.upgrade(empty)
+
+
+def test_findings_of_images_become_findings_of_packages(empty: Database) -> None:
+    migrate.upgrade(empty, "0016")
+    with empty.write() as tx:
+        for image in ("sha256:a", "sha256:b"):
+            for package, layer in ((1, "sha256:low"), (2, "sha256:top"), (1, "sha256:top")):
+                row = {"p": package, "i": image, "path": f"x/{layer}", "l": layer}
+                tx.execute(sa.text("INSERT INTO match_occurrences VALUES (:p, :i, :path, :l)"), row)
+            tx.execute(sa.text("INSERT INTO match_findings VALUES (:i, 1, 'CVE-1', 4, :b)"), {"i": image, "b": b"x"})
+            tx.execute(sa.text("INSERT INTO match_names VALUES ('CVE-1', :i, 1, 'CVE-1')"), {"i": image})
+        tx.execute(sa.text("INSERT INTO match_cursor VALUES ('advisories', 7)"))
+
+    migrate.upgrade(empty)
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with empty.read() as tx:
+            return [tuple(row) for row in tx.execute(sa.text(query))]
+
+    assert rows("SELECT image, packages FROM match_images ORDER BY image") == [("sha256:a", 2), ("sha256:b", 2)]
+    assert rows("SELECT layer, packages, high FROM match_groups ORDER BY layer") == [
+        ("sha256:low", 1, 1), ("sha256:low", 1, 1), ("sha256:top", 2, 1), ("sha256:top", 2, 1),
+    ]  # fmt: skip
+    assert rows("SELECT COUNT(*) FROM match_members") == [(6,)]
+    assert rows("SELECT package, extra FROM match_overlaps") == [(1, 1), (1, 1)]
+    assert rows("SELECT package, id, severity FROM match_flaws") == [(1, "CVE-1", 4)]
+    assert rows("SELECT name, package FROM match_flaw_names") == [("CVE-1", 1)]
+    assert rows("SELECT COUNT(*) FROM match_cursor") == [(0,)]

@@ -152,7 +152,9 @@ class House:
         self.attestations = Attestations(RegistryArtifacts(self.registry), key, database, ledger, clock)
         self.policy = Policy(database, ledger, pack, clock)
         explainer = Explainer(self.policy, Replay(database), EcosystemOrder())
-        documents = Documents(self.registry, self.states, inventories, self.findings, self.attestations, owners, clock)
+        documents = Documents(
+            self.registry, self.states, inventories, self.findings, self.attestations, owners, clock, self.advisories
+        )
         self.admission = Admission(
             database=database, ledger=ledger, states=self.states, inventories=inventories, findings=self.findings,
             documents=documents, policy=self.policy, attestations=self.attestations,

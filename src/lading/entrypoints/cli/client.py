@@ -119,6 +119,23 @@ class ApiClient:
         """POST a stream of bytes."""
         return self._send("POST", path, content=chunks, headers={"Content-Type": media_type})
 
+    def download(self, path: str, to: Path) -> int:
+        """GET something large into a file; its size."""
+        headers = {"Authorization": f"Bearer {self._token or find_token(self.api)}"}
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                    self._read(response)
+                with to.open("wb") as file:
+                    for chunk in response.iter_bytes(1 << 20):
+                        file.write(chunk)
+                    return file.tell()
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"{self.api} stopped answering ({type(error).__name__}).", remedy="Run the command again."
+            ) from error
+
     def follow(self, job: str) -> Iterator[dict[str, Any]]:
         """The events of a job as they happen, until it ends. A server that restarts meanwhile is waited for."""
         after, lost_since = 0, 0.0

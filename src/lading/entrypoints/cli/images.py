@@ -76,7 +76,20 @@ def findings(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     """List what is known to be wrong with an image, worst first."""
     rows = ApiClient().get(f"/api/v1/images/{image}/findings")
     columns = ("severity", "id", "package", "version", "fixed", "kev", "epss", "owner", "origin", "layer")
+    aside = ApiClient().get(f"/api/v1/images/{image}/findings", set_aside="true")
+    if output is Output.JSON:
+        print_json([*rows, *aside])
+        return
     print_rows(rows, columns, output, "Nothing is known to be wrong with it.")
+    if aside:
+        out.print(f"[bold]Set aside[/]: {len(aside)} that do not count as long as somebody answers for it")
+        said = [
+            row | {key: row["vex"].get(key, "") for key in ("status", "justification", "author", "until")}
+            for row in aside
+        ]
+        print_rows(
+            said, ("severity", "id", "package", "version", "status", "justification", "author", "until"), output, ""
+        )
 
 
 def approve(

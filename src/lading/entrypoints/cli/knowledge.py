@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
 
+from lading.entrypoints.cli import vex
 from lading.entrypoints.cli.client import ApiClient
 from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
 from lading.entrypoints.cli.progress import follow_job
-from lading.kernel.errors import InvalidInput
+from lading.kernel.errors import InvalidInput, Unavailable
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(where)
     app.command()(patch)
-    group = typer.Typer(help="Advisory feeds: import, status.", no_args_is_help=True)
+    group = typer.Typer(help="Advisory feeds: update, import, export, status, vex.", no_args_is_help=True)
+    group.command("update")(update)
     group.command("import")(import_file)
+    group.command("export")(export)
     group.command("status")(status)
+    group.add_typer(vex.group(), name="vex")
     app.add_typer(group, name="advisories")
 
 
@@ -56,12 +61,12 @@ def patch(
 
 def import_file(
     file: Annotated[
-        Path, typer.Argument(help="OSV records: JSON, JSON lines, or either compressed with zstd or gzip.")
+        Path, typer.Argument(help="OSV records (JSON, JSON lines or zip; plain, zstd or gzip), or an exported bundle.")
     ],
-    source: Annotated[str, typer.Option(help="Name of the feed.")] = "own",
+    source: Annotated[str, typer.Option(help="Name of the feed; kev and epss are those catalogues.")] = "own",
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Take advisories in and say at once which images and containers they concern."""
+    """Take advisories (also your own) in and say at once which images and containers they concern."""
     if not file.is_file():
         raise InvalidInput(f"{file} is not a file.", remedy="Name a file with OSV records.")
 
@@ -80,8 +85,46 @@ def import_file(
     )
 
 
+def update(
+    source: Annotated[str, typer.Argument(help="Source or ecosystem, such as kev or PyPI; all when left out.")] = "",
+    record: Annotated[str, typer.Option(help="Fetch this one record of the source only.")] = "",
+    whole: Annotated[bool, typer.Option("--whole", help="Fetch all of a feed, not only what was modified.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Update the advisory feeds from where they are published, and match what changed."""
+    client = ApiClient()
+    if record:
+        answer = client.post(f"/api/v1/advisories/records/{quote(source, safe='')}/{quote(record, safe='')}")
+        print_rows([answer], ("source", "changed", "images", "containers"), output, "")
+        return
+    job = client.post("/api/v1/advisories/updates", {"source": source, "whole": whole})
+    result = follow_job(client, job["id"], output)
+    if result["failed"]:
+        raise Unavailable(
+            f"Not updated: {', '.join(result['failed'])}. What was known of them stays.",
+            remedy="See `lading advisories status` for why.",
+        )
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Where the bundle goes, such as advisories.tar.zst.")],
+) -> None:
+    """Write all feeds into one signed file, for a Lading that reaches no network."""
+    part = file.with_name(file.name + ".part")
+    try:
+        size = ApiClient().download("/api/v1/advisories/bundle", part)
+        part.replace(file)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}.", remedy="Name another file.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    out.print(f"{file}: {size / 1e6:.1f} MB; import it with `lading advisories import {file}`")
+
+
 def status(output: OutputOption = Output.TABLE) -> None:
     """Show each feed, its size and its age."""
     rows = ApiClient().get("/api/v1/advisories")
-    columns = ("source", "records", "withdrawn", "newest", "age_days", "imported")
+    for row in rows:
+        row["state"] = "stale" if row["is_stale"] else "failed" if row["error"] else "fresh"
+    columns = ("source", "state", "records", "withdrawn", "newest", "age_days", "fetched", "imported", "error")
     print_rows(rows, columns, output, "No advisories were ever taken in.")

@@ -73,8 +73,9 @@ class Followers:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._to_admit = ToAdmit(wiring.clock)
+        self._advisories = AdvisoryFollower(wiring.findings)
         self._followers: list[Follower] = [
-            AdvisoryFollower(wiring.findings),
+            self._advisories,
             self._to_admit,
             *wiring.projections,
         ]
@@ -86,6 +87,7 @@ class Followers:
         while not stop.wait(self._wiring.settings.poll_seconds):
             for follower in self._followers:
                 follow(self._wiring.database, self._wiring.ledger, follower)
+            self._advisories.work()
             self._admit()
             self._now_and_then()
             if not self._to_admit.pushed:
@@ -128,6 +130,7 @@ class Followers:
         if now >= self._due["expiry"]:
             self._due["expiry"] = now + _EXPIRY_SECONDS
             self._wiring.expiry.run()
+            self._wiring.vex.end()
         if now >= self._due["checkpoint"]:
             self._due["checkpoint"] = now + _CHECKPOINT_SECONDS
             try:
@@ -137,5 +140,6 @@ class Followers:
         if now >= self._due["sweep"]:
             self._due["sweep"] = now + _SWEEP_SECONDS
             self._wiring.identity.sweep()
+            self._wiring.advisories.tell_stale()
             self._wiring.registry.expire_uploads(older_than=_UPLOAD_SECONDS)
             order_daily(self._wiring)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from lading.entrypoints.worker import collecting
+from lading.entrypoints.worker import collecting, feeds
 from lading.entrypoints.worker.backups import BackupOrder
 from lading.entrypoints.worker.telling import JobTelling
 from lading.jobs import Job
@@ -43,6 +43,7 @@ class JobRunner:
             "collect": partial(collecting.collect, wiring),
             "copy": self._copy,
             "retain": partial(collecting.retain, wiring),
+            "feeds": partial(feeds.update, wiring),
         }
 
     def take_over(self) -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import Final
 
 from lading.entrypoints.worker.backups import BackupSchedule
+from lading.entrypoints.worker.feeds import FeedSchedule
 from lading.entrypoints.worker.followers import Followers
 from lading.entrypoints.worker.intake import Intake
 from lading.entrypoints.worker.jobs import JobRunner
@@ -59,6 +60,7 @@ class Worker:
         mirrors = MirrorRunner(self._wiring)
         threads.start("mirror", mirrors.run)
         threads.start("mirror-plans", mirrors.plan)
+        threads.start("feeds", FeedSchedule(self._wiring).run)
         threads.start("backups", BackupSchedule(self._wiring).run)
         threads.start("take-over", lambda _over: self._take_over(runner, threads))
         if self._wiring.settings.engine:

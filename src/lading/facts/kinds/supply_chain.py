@@ -138,8 +138,52 @@ class AdvisoriesUpdated(Fact, frozen=True, kw_only=True, tag="advisories.updated
         return Subject(SubjectKind.ADVISORY, self.source)
 
 
+class FeedStale(Fact, frozen=True, kw_only=True, tag="advisories.stale"):
+    """A feed was not updated for longer than it should be: what is not known cannot be found. Ages are in days."""
+
+    source: str
+    age_days: float
+    stale_days: int
+    error: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.ADVISORY, self.source)
+
+
+class VexTaken(Fact, frozen=True, kw_only=True, tag="vex.taken"):
+    """Statements about flaws (VEX) were taken in. `statuses` counts them; `scope` is where they count beside what the
+    document says."""
+
+    document: str
+    author: str
+    statements: tuple[str, ...]
+    flaws: tuple[str, ...]
+    statuses: dict[str, int]
+    scope: tuple[str, ...]
+    until: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.ADVISORY, self.document)
+
+
+class VexEnded(Fact, frozen=True, kw_only=True, tag="vex.ended"):
+    """A statement about flaws counts no more: `why` is `removed` or `expired`."""
+
+    document: str
+    statement: str
+    flaws: tuple[str, ...]
+    why: str
+
+    def subject(self) -> Subject:
+        return Subject(SubjectKind.ADVISORY, self.document)
+
+
 class FindingsChanged(_AboutImage, frozen=True, kw_only=True, tag="image.findings-changed"):
-    """What is known to be wrong with an image changed. `opened` and `closed` are finding ids (`ADVISORY@purl`)."""
+    """What is known to be wrong with an image changed. `opened` and `closed` are finding ids (`ADVISORY@purl`).
+
+    When the cause is `vex-changed`, they count no more or again, because of what somebody says of them. `by_severity`
+    counts all that is known, whatever is said of it.
+    """
 
     opened: tuple[str, ...]
     closed: tuple[str, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -101,6 +101,11 @@ class Deployments:
         """Containers that are or were, youngest first."""
         with self._database.read() as tx:
             return sql.find_containers(tx, running_only=running_only, workload=workload, image=image)
+
+    def running(self, images: Iterable[str]) -> list[sql.ContainerRow]:
+        """Every running container of these images (digests), however many there are."""
+        with self._database.read() as tx:
+            return sql.running_images(tx, sorted(set(images)))
 
     def plan(self, application: Application) -> Plan:
         """What deploying it would do."""

@@ -4,6 +4,7 @@ fetch -> bounded reading -> parsed at the edge -> compared with what is kept -> 
 """
 
 from lading.supply_chain.advisories.advisory import Advisory, Affected, Range
-from lading.supply_chain.advisories.feeds import Advisories, FeedStatus, Imported
+from lading.supply_chain.advisories.feeds import Advisories, Imported
+from lading.supply_chain.advisories.origin import FeedStatus
 
 __all__ = ["Advisories", "Advisory", "Affected", "FeedStatus", "Imported", "Range"]

@@ -24,7 +24,11 @@ class Affected(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One record of a feed. `score` is a CVSS base score, 0.0 when there is none; times are RFC 3339."""
+    """One record of a feed. `score` is a CVSS score, 0.0 when there is none; times are RFC 3339.
+
+    `aliases` are other names of its flaw. A bulletin `covers` several flaws, which are not one because it names them
+    all. `rated` says where score and severity come from.
+    """
 
     id: str
     modified: str
@@ -35,8 +39,15 @@ class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
     score: float = 0.0
     severity: Severity = Severity.UNKNOWN
     affected: tuple[Affected, ...] = ()
+    covers: tuple[str, ...] = ()
+    rated: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its id and every other name of the same flaw."""
-        return (self.id, *(alias for alias in self.aliases if alias != self.id))
+        """Everything that it can be asked by: its id, its aliases and what it covers, each once."""
+        return tuple(dict.fromkeys((self.id, *self.aliases, *self.covers)))
+
+    @property
+    def flaws(self) -> tuple[tuple[str, ...], ...]:
+        """The flaws that it is about, each by its names."""
+        return tuple((name,) for name in self.covers) if self.covers else (self.names,)

@@ -1,72 +1,60 @@
-"""CVSS base scores from vectors: 3.0 and 3.1 by the equations of their specifications (section 7.1 and 7.4).
+"""CVSS vectors of versions 2.0, 3.0, 3.1 and 4.0 to scores and levels.
 
-A 4.0 vector is scored as the 3.1 vector that says the same (requirements for an attack make it complex, an effect on
-subsequent systems changes the scope). That is an estimate, mostly within a point of the real score, and
-it keeps a grave flaw from being of unknown severity; see docs/decisions/0021.
+A vector is believed when every metric in it is known, has a known value and is given once, and no metric of the base
+group is missing; anything else has no score, and whoever asks says so.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
-_AV: Final = {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2}
-_AC: Final = {"L": 0.77, "H": 0.44}
-_PR: Final = {"N": 0.85, "L": 0.62, "H": 0.27}
-_PR_CHANGED: Final = {"N": 0.85, "L": 0.68, "H": 0.5}
-_UI: Final = {"N": 0.85, "R": 0.62}
-_IMPACT: Final = {"H": 0.56, "L": 0.22, "N": 0.0}
+import msgspec
+
+from lading.kernel.severity import Severity
+from lading.supply_chain.advisories import cvss_2, cvss_3, cvss_4
+
 _MOST_LENGTH: Final = 500
 
 
-def base_score(vector: str) -> float | None:
-    """The base score between 0.0 and 10.0, or None for a vector that cannot be read."""
-    if len(vector) > _MOST_LENGTH:
+class Rating(msgspec.Struct, frozen=True):
+    """What a vector comes to: a score between 0.0 and 10.0, its level, and the version of CVSS that says so."""
+
+    score: float
+    severity: Severity
+    version: str
+
+
+def rate(vector: str) -> Rating | None:
+    """The rating of a vector; None for a text that is none, whatever it is."""
+    text = vector.strip()
+    if len(text) > _MOST_LENGTH:
         return None
-    version, _, rest = vector.strip().partition("/")
-    metrics = dict(part.partition(":")[::2] for part in rest.split("/"))
     try:
-        if version in ("CVSS:3.1", "CVSS:3.0"):
-            return _score_3(metrics, exact_rounding=version == "CVSS:3.1")
-        if version == "CVSS:4.0":
-            return _score_3(_as_3(metrics), exact_rounding=True)
-    except KeyError:
+        if text.startswith("CVSS:4.0/"):
+            score = cvss_4.score(_metrics(text.removeprefix("CVSS:4.0/")))
+            return Rating(score, Severity.of_score(score), "4.0")
+        for version in ("3.1", "3.0"):
+            if text.startswith(f"CVSS:{version}/"):
+                score = cvss_3.base_score(_metrics(text[9:]), version)
+                return Rating(score, Severity.of_score(score), version)
+        score = cvss_2.base_score(_metrics(text.removeprefix("CVSS:2.0/").strip("()")))
+    except ValueError:
         return None
-    return None
+    return Rating(score, cvss_2.level(score), "2.0")
 
 
-def _score_3(metrics: dict[str, str], *, exact_rounding: bool) -> float:
-    if metrics["S"] not in ("U", "C"):
-        raise KeyError(metrics["S"])
-    changed = metrics["S"] == "C"
-    left = 1.0
-    for name in "CIA":
-        left *= 1 - _IMPACT[metrics[name]]
-    sub_score = 1 - left
-    impact = 7.52 * (sub_score - 0.029) - 3.25 * (sub_score - 0.02) ** 15 if changed else 6.42 * sub_score
-    privileges = (_PR_CHANGED if changed else _PR)[metrics["PR"]]
-    exploitability = 8.22 * _AV[metrics["AV"]] * _AC[metrics["AC"]] * privileges * _UI[metrics["UI"]]
-    if impact <= 0:
-        return 0.0
-    total = min((1.08 if changed else 1.0) * (impact + exploitability), 10.0)
-    return _round_up(total) if exact_rounding else math.ceil(total * 10) / 10
+def base_score(vector: str) -> float | None:
+    """The score of `rate` alone."""
+    rating = rate(vector)
+    return None if rating is None else rating.score
 
 
-def _round_up(value: float) -> float:
-    """ "Roundup" of CVSS 3.1 appendix A: to one decimal upwards, blind to the error of floating point."""
-    whole = round(value * 100_000)
-    return whole / 100_000 if whole % 10_000 == 0 else (whole // 10_000 + 1) / 10
-
-
-def _as_3(metrics: dict[str, str]) -> dict[str, str]:
-    subsequent = any(metrics[name] not in ("N", "X") for name in ("SC", "SI", "SA"))
-    own = {name[1]: metrics[name] for name in ("VC", "VI", "VA")}
-    if set(own.values()) == {"N"} and subsequent:
-        own = {name[1]: metrics[name] for name in ("SC", "SI", "SA")}
-    return own | {
-        "AV": metrics["AV"],
-        "AC": "H" if metrics["AC"] == "H" or metrics["AT"] == "P" else "L",
-        "PR": metrics["PR"],
-        "UI": "N" if metrics["UI"] == "N" else "R",
-        "S": "C" if subsequent else "U",
-    }
+def _metrics(text: str) -> dict[str, str]:
+    """Metric -> value; raises ValueError when one is given twice or is no metric."""
+    found: dict[str, str] = {}
+    for part in text.removesuffix("/").split("/"):
+        name, colon, value = part.partition(":")
+        if not colon or not value or name in found:
+            raise ValueError(part)
+        found[name] = value
+    return found

@@ -14,7 +14,7 @@ import msgspec
 
 from lading.kernel.severity import Severity
 from lading.supply_chain.advisories.advisory import Advisory, Affected, Range
-from lading.supply_chain.advisories.cvss import base_score
+from lading.supply_chain.advisories.cvss import Rating, rate
 from lading.supply_chain.advisories.errors import AdvisoryInvalid
 
 MOST_RECORD: Final = 8 << 20
@@ -26,6 +26,13 @@ _MOST_ALIASES: Final = 500
 _MOST_TEXT: Final = 300
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_DISTRIBUTIONS: Final = frozenset(
+    (
+        "AlmaLinux", "Alpaquita", "Alpine", "Amazon Linux", "Azure Linux", "BellSoft Hardened Containers", "Chainguard",
+        "Debian", "Mageia", "MinimOS", "Oracle Linux", "Photon OS", "Red Hat", "Rocky Linux", "SUSE", "Ubuntu",
+        "Wolfi", "openEuler", "openSUSE",
+    )
+)  # fmt: skip
 _EVENTS: Final = ("introduced", "fixed", "last_affected", "limit")
 _LOWER_CASE: Final = frozenset({"NuGet", "Packagist"})
 
@@ -61,6 +68,7 @@ class _Record(msgspec.Struct):
     withdrawn: str | None = None
     aliases: list[str] | None = None
     upstream: list[str] | None = None
+    related: list[str] | None = None
     summary: str | None = None
     severity: list[_Severity] | None = None
     affected: list[_Affected] | None = None
@@ -84,19 +92,21 @@ def parse_record(raw: bytes) -> Advisory:
     if not _TIME.fullmatch(record.modified):
         raise _wrong(record.id, "it does not say when it was modified")
     affected = record.affected or []
-    names = [*(record.aliases or ()), *(record.upstream or ())]
-    if len(affected) > _MOST_AFFECTED or len(names) > _MOST_ALIASES:
+    if len(affected) > _MOST_AFFECTED or sum(map(len, _named(record))) > _MOST_ALIASES:
         raise _wrong(record.id, "it has too many packages or aliases")
-    score, severity = _severity(record, affected)
+    aliases, covers = _names(record, affected)
+    score, severity, rated = _severity(record, affected)
     return Advisory(
         id=record.id,
         modified=record.modified,
         published=(record.published or "")[:40],
         withdrawn=(record.withdrawn or "")[:40],
-        aliases=tuple(dict.fromkeys(name for name in names if _ID.fullmatch(name) and name != record.id)),
+        aliases=aliases,
+        covers=covers,
         summary=" ".join((record.summary or "").split())[:_MOST_TEXT],
         score=score,
         severity=severity,
+        rated=rated,
         affected=tuple(_affected(record.id, affected)),
     )
 
@@ -143,18 +153,57 @@ def _range(found: _Range) -> Range:
     return Range(found.type, events)
 
 
-def _severity(record: _Record, affected: list[_Affected]) -> tuple[float, Severity]:
+def _named(record: _Record) -> tuple[list[str], list[str], list[str]]:
+    return record.aliases or [], record.upstream or [], record.related or []
+
+
+def _names(record: _Record, affected: list[_Affected]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Other names of the flaw, and the flaws that a bulletin is about (OSV schema: `aliases`, `upstream`, `related`).
+
+    What is merely related is another flaw; only bulletins of some distributions (AlmaLinux, SUSE) say nowhere else
+    which CVEs they mend.
+    """
+    aliases, upstream, related = (
+        tuple(dict.fromkeys(name for name in names if _ID.fullmatch(name) and name != record.id))
+        for names in _named(record)
+    )
+    if len(upstream) == 1:
+        return tuple(dict.fromkeys((*aliases, *upstream))), ()
+    if not _of_distribution(affected):
+        return (aliases, ()) if aliases else ((), upstream)
+    cves = tuple(name for name in aliases if name.startswith("CVE-"))
+    if upstream or len(cves) > 1:
+        covers = tuple(dict.fromkeys((*upstream, *cves)))
+        return tuple(name for name in aliases if name not in covers), covers
+    if aliases or "CVE-" in record.id:
+        return aliases, ()
+    covers = tuple(name for name in related if name.startswith("CVE-"))
+    return (covers, ()) if len(covers) == 1 else ((), covers)
+
+
+def _of_distribution(affected: list[_Affected]) -> bool:
+    named = [one.package.ecosystem.partition(":")[0] for one in affected if one.package and one.package.ecosystem]
+    return bool(named) and all(name in _DISTRIBUTIONS for name in named)
+
+
+def _severity(record: _Record, affected: list[_Affected]) -> tuple[float, Severity, str]:
+    """Score, level and who says so: CVSS 3 where there is a vector of it, else 4.0, else 2.0, else a stated level."""
     vectors = [*(record.severity or ()), *(one for entry in affected for one in entry.severity or ())]
-    for kind in ("CVSS_V3", "CVSS_V4"):
-        scores = [score for one in vectors if one.type == kind and (score := base_score(one.score)) is not None]
-        if scores:
-            return max(scores), Severity.of_score(max(scores))
+    vectors = [one for one in vectors if one.type.startswith("CVSS_")]
+    ratings = [rating for one in vectors if (rating := rate(one.score)) is not None]
+    for version in ("3", "4", "2"):
+        if fitting := [one for one in ratings if one.version.startswith(version)]:
+            worst: Rating = max(fitting, key=lambda one: one.score)
+            return worst.score, worst.severity, f"CVSS {worst.version}"
+    unreadable = f"CVSS vector {vectors[0].score[:60]!r} cannot be read" if vectors else ""
     specific = [record.database_specific, *(entry.database_specific for entry in affected)]
     specific += [entry.ecosystem_specific for entry in affected]
-    levels = [Severity.parse(found) for one in specific if one and isinstance(found := one.get("severity"), str)]
+    said = [one.get(key) for one in specific if one for key in ("severity", "urgency")]
+    levels = [Severity.parse(text) for text in said if isinstance(text, str)]
     if record.id.startswith("MAL-"):
         levels.append(Severity.CRITICAL)
-    return 0.0, max(levels, default=Severity.UNKNOWN)
+    level = max(levels, default=Severity.UNKNOWN)
+    return 0.0, level, unreadable or ("stated" if level > Severity.UNKNOWN else "")
 
 
 def _wrong(what: str, why: str) -> AdvisoryInvalid:

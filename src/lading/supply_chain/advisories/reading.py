@@ -1,15 +1,18 @@
-"""Feeds as they come from files, uploads and the web: plain, gzip, zstd or zip; unpacked within bounds.
+"""Feeds as they come from files, uploads and the web: plain, gzip, zstd or zip; read piece by piece within bounds.
 
 Gives the raw bytes of single records; `osv.parse_record` reads them.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
 
 import msgspec
 import zstandard
@@ -17,47 +20,65 @@ import zstandard
 from lading.supply_chain.advisories.errors import AdvisoryInvalid
 from lading.supply_chain.advisories.osv import MOST_RECORD
 
-MOST_UNPACKED: Final = 2 << 30
+MOST_UNPACKED: Final = 8 << 30
+# What has to be read as a whole: a catalogue, or a list of records.
+MOST_WHOLE: Final = 512 << 20
 _MOST_RECORDS: Final = 2_000_000
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZIP: Final = b"PK\x03\x04"
+_DAMAGE: Final = (
+    zlib.error, zstandard.ZstdError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError,
+)  # fmt: skip
+Content = bytes | Path
 
 
-def unpacked(content: bytes) -> bytes:
-    """The content, decompressed when it is gzip or zstd; raises AdvisoryInvalid when damaged or too large."""
-    try:
-        if content.startswith(_GZIP):
-            inflater = zlib.decompressobj(wbits=31)
-            out = inflater.decompress(content, MOST_UNPACKED)
-            if not inflater.eof:
-                raise _wrong("it is cut short or unpacks to too much")
-            return out
-        if content.startswith(_ZSTD):
-            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-                content, read_across_frames=True
-            ) as reader:
-                out = reader.read(MOST_UNPACKED + 1)
-            if len(out) > MOST_UNPACKED:
-                raise _wrong("it unpacks to too much")
-            return out
-    except (zlib.error, zstandard.ZstdError) as error:
-        raise _wrong(f"it is damaged: {error}") from error
-    return content
+def unpacked(content: Content, most: int = MOST_WHOLE) -> bytes:
+    """The whole content, decompressed; raises AdvisoryInvalid when damaged or too large."""
+    with _opened(content) as stream:
+        body: bytes = stream.read(most + 1)
+    if len(body) > most:
+        raise _wrong("it unpacks to too much")
+    return body
 
 
-def raw_records(content: bytes) -> Iterator[bytes]:
+@contextmanager
+def opened_lines(content: Content) -> Iterator[Iterator[str]]:
+    """The lines of a text, decompressed as they are read; raises AdvisoryInvalid when damaged."""
+    with _opened(content) as stream:
+        yield io.TextIOWrapper(stream, "utf-8", "replace")
+
+
+def raw_records(content: Content) -> Iterator[bytes]:
     """Single OSV records out of an upload or a file; raises AdvisoryInvalid."""
-    if content.startswith(_ZIP):
+    if _start(content, len(_ZIP)) == _ZIP:
         yield from _zipped(content)
         return
-    body = unpacked(content).strip()
-    if body.startswith(b"["):
-        yield from _listed(body)
-    elif b"\n" in body and _is_json(body.partition(b"\n")[0]):
-        yield from (line for line in body.splitlines() if line.strip())
-    elif body:
-        yield body
+    with _opened(content) as stream:
+        first = stream.readline(MOST_RECORD + 1)
+        while first and not first.strip():
+            first = stream.readline(MOST_RECORD + 1)
+        if first.lstrip().startswith(b"["):
+            rest = stream.read(MOST_WHOLE + 1)
+            if len(rest) > MOST_WHOLE:
+                raise _wrong("its list is too long; give JSON lines instead")
+            yield from _listed(first + rest)
+        elif _is_json(first):
+            yield first
+            yield from _lines(stream)
+        elif first:
+            rest = stream.read(MOST_RECORD + 1)
+            yield (first + rest)[: MOST_RECORD + 1]
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    total = 0
+    for number, line in enumerate(iter(lambda: stream.readline(MOST_RECORD + 1), b"")):
+        total += len(line)
+        if total > MOST_UNPACKED or number > _MOST_RECORDS:
+            raise _wrong("it unpacks to too much")
+        if line.strip():
+            yield line
 
 
 def _listed(body: bytes) -> Iterator[bytes]:
@@ -68,10 +89,10 @@ def _listed(body: bytes) -> Iterator[bytes]:
         raise _wrong(str(error)[:200]) from error
 
 
-def _zipped(content: bytes) -> Iterator[bytes]:
+def _zipped(content: Content) -> Iterator[bytes]:
     total = 0
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
             for number, info in enumerate(archive.infolist()):
                 if not info.filename.endswith(".json") or info.is_dir():
                     continue
@@ -79,9 +100,36 @@ def _zipped(content: bytes) -> Iterator[bytes]:
                 if info.file_size > MOST_RECORD or total > MOST_UNPACKED or number > _MOST_RECORDS:
                     raise _wrong(f"{info.filename[:100]} or all of it unpacks to too much")
                 with archive.open(info) as member:
+                    # More than it says would be a bomb; zipfile stops at what it says.
                     yield member.read(MOST_RECORD)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise _wrong(f"it is damaged: {str(error)[:100]}") from error
+
+
+@contextmanager
+def _opened(content: Content) -> Iterator[Any]:
+    """A buffered stream of what is in it; damage found while reading is raised as AdvisoryInvalid."""
+    start = _start(content, 4)
+    try:
+        with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as raw:
+            if start.startswith(_GZIP):
+                yield io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+            elif start.startswith(_ZSTD):
+                reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
+                    raw, read_across_frames=True, closefd=False
+                )
+                yield io.BufferedReader(reader, 1 << 20)
+            else:
+                yield io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
+    except _DAMAGE as error:
+        raise _wrong(f"it is damaged: {str(error)[:100]}") from error
+
+
+def _start(content: Content, size: int) -> bytes:
+    if isinstance(content, bytes):
+        return content[:size]
+    with content.open("rb") as handle:
+        return handle.read(size)
 
 
 def _is_json(line: bytes) -> bool:

@@ -45,6 +45,8 @@ names: Final = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
+    # Whether it is another name of the flaw, and not one of several that a bulletin covers, or of a withdrawn record.
+    sa.Column("same", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_advisory_names_id", "id"),
 )
 
@@ -72,6 +74,51 @@ feeds: Final = sa.Table(
     sa.Column("newest", sa.Text, nullable=False),
     sa.Column("imported", sa.Text, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
+    # Where it was fetched from, for those that are fetched.
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
+    sa.Column("etag", sa.Text, nullable=False, server_default=""),
+    sa.Column("file", sa.Text, nullable=False, server_default="", comment="sha256 of what was fetched"),
+    sa.Column("fetched", sa.Text, nullable=False, server_default="", comment="last time it was fetched or unchanged"),
+    sa.Column("tried", sa.Text, nullable=False, server_default=""),
+    sa.Column("error", sa.Text, nullable=False, server_default="", comment="why the last attempt failed"),
+    # Since when it was told to be stale; empty while it is not.
+    sa.Column("stale_since", sa.Text, nullable=False, server_default=""),
+)
+
+# An update that is on its way: nobody reads it until it takes the place of what is kept, in one transaction.
+staged: Final = sa.Table(
+    "advisory_staged",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("modified", sa.Text, nullable=False),
+    sa.Column("withdrawn", sa.Boolean, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+staged_affected: Final = sa.Table(
+    "advisory_staged_affected",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("ecosystem", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+staged_names: Final = sa.Table(
+    "advisory_staged_names",
+    metadata,
+    sa.Column("load", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("same", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 changes: Final = sa.Table(
@@ -84,6 +131,7 @@ changes: Final = sa.Table(
 _LOCK: Final = 0x1AD2
 _CHUNK: Final = 500
 _MOST_NAMES: Final = 1 << 28
+_MOST_ALIASES: Final = 200
 _decode = msgspec.msgpack.Decoder(Advisory).decode
 _decode_names = msgspec.msgpack.Decoder(list[str]).decode
 _RECORD_COLUMNS: Final = ("id", "source", "modified", "withdrawn", "score", "severity", "digest", "body")
@@ -102,7 +150,7 @@ class AdvisoryStore:
         query = sa.select(records.c.id, records.c.digest, records.c.modified)
         return {
             row.id: (bytes(row.digest), row.modified)
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for row in tx.execute(query.where(records.c.id.in_(chunk)))
         }
 
@@ -110,7 +158,7 @@ class AdvisoryStore:
         """Every name that these records have now."""
         return {
             name
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for name in tx.execute(sa.select(names.c.name).where(names.c.id.in_(chunk))).scalars()
         }
 
@@ -118,15 +166,16 @@ class AdvisoryStore:
         """Keep records, each `(advisory, source, digest, body)`, in the place of those with the same id."""
         ids = [row[0].id for row in rows]
         for table in (records, affected, names):
-            for chunk in _chunks(ids):
+            for chunk in chunks(ids):
                 tx.execute(sa.delete(table).where(table.c.id.in_(chunk)))
-        _insert(tx, records, _RECORD_COLUMNS, [
+        insert(tx, records, _RECORD_COLUMNS, [
             (one.id, source, one.modified, bool(one.withdrawn), one.score, int(one.severity), digest, body)
             for one, source, digest, body in rows
         ])  # fmt: skip
         pairs = {(entry.ecosystem, entry.name, one.id) for one, *_ in rows for entry in one.affected}
-        _insert(tx, affected, ("ecosystem", "name", "id"), sorted(pairs))
-        _insert(tx, names, ("name", "id"), sorted({(name, one.id) for one, *_ in rows for name in one.names}))
+        insert(tx, affected, ("ecosystem", "name", "id"), sorted(pairs))
+        told = {(name, one.id, not one.covers and not one.withdrawn) for one, *_ in rows for name in one.names}
+        insert(tx, names, ("name", "id", "same"), sorted(told))
 
     def affecting(self, tx: Transaction, ecosystem: str, package_names: Sequence[str]) -> dict[str, list[Advisory]]:
         """Package name -> the advisories about it that were not withdrawn."""
@@ -137,7 +186,7 @@ class AdvisoryStore:
             .where(affected.c.ecosystem == ecosystem, records.c.withdrawn.is_(False))
             .order_by(records.c.id)
         )
-        for chunk in _chunks(package_names):
+        for chunk in chunks(package_names):
             for name, body in tx.execute(query.where(affected.c.name.in_(chunk))):
                 found.setdefault(name, []).append(_decode(bytes(body)))
         return found
@@ -147,7 +196,7 @@ class AdvisoryStore:
         query = sa.select(affected.c.ecosystem, affected.c.name).join(names, names.c.id == affected.c.id).distinct()
         return {
             (row.ecosystem, row.name)
-            for chunk in _chunks(some_names)
+            for chunk in chunks(some_names)
             for row in tx.execute(query.where(names.c.name.in_(chunk)))
         }
 
@@ -156,14 +205,37 @@ class AdvisoryStore:
         query = (
             sa.select(names.c.name, sa.func.max(records.c.score), sa.func.max(records.c.severity))
             .join(records, records.c.id == names.c.id)
-            .where(records.c.withdrawn.is_(False))
+            .where(names.c.same)
             .group_by(names.c.name)
         )
         return {
             name: (score, severity)
-            for chunk in _chunks(some_names)
+            for chunk in chunks(some_names)
             for name, score, severity in tx.execute(query.where(names.c.name.in_(chunk)))
         }
+
+    def aliases(self, tx: Transaction, some_names: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Name -> every name of the same flaw, through any number of records; those without another are left out.
+
+        A web of more than 200 names is not believed to be one flaw: its names stay apart.
+        """
+        web = _Web(some_names)
+        other = names.alias()
+        query = sa.select(names.c.name, other.c.name).join(other, (other.c.id == names.c.id) & other.c.same)
+        query = query.where(names.c.same, names.c.name != other.c.name)
+        frontier = sorted(set(some_names))
+        while frontier:
+            found: set[str] = set()
+            for chunk in chunks(frontier):
+                for name, another in tx.execute(query.where(names.c.name.in_(chunk))):
+                    if web.join(name, another):
+                        found.add(another)
+            frontier = sorted(name for name in found if not web.is_too_large(name))
+        return web.groups()
+
+    def last_change(self, tx: Transaction) -> int:
+        """The number of the last change."""
+        return tx.execute(sa.select(sa.func.max(changes.c.seq))).scalar() or 0
 
     def by_name(self, tx: Transaction, name: str) -> list[Advisory]:
         """The advisories that have this id or alias, withdrawn ones too."""
@@ -174,7 +246,7 @@ class AdvisoryStore:
         """Those of `cves` that are in the KEV catalogue."""
         return {
             cve
-            for chunk in _chunks(cves)
+            for chunk in chunks(cves)
             for cve in tx.execute(sa.select(kev.c.cve).where(kev.c.cve.in_(chunk))).scalars()
         }
 
@@ -182,7 +254,7 @@ class AdvisoryStore:
         """CVE -> EPSS probability."""
         return {
             row.cve: row.score
-            for chunk in _chunks(cves)
+            for chunk in chunks(cves)
             for row in tx.execute(sa.select(epss).where(epss.c.cve.in_(chunk)))
         }
 
@@ -217,9 +289,26 @@ class AdvisoryStore:
         return total, withdrawn, newest or ""
 
     def put_feed(self, tx: Transaction, row: dict[str, Any]) -> None:
-        """Keep the state of a feed."""
-        tx.execute(sa.delete(feeds).where(feeds.c.source == row["source"]))
-        tx.execute(sa.insert(feeds).values(row))
+        """Keep the state of a feed; columns that are not given stay."""
+        if tx.execute(sa.update(feeds).where(feeds.c.source == row["source"]).values(row)).rowcount == 0:
+            empty = {"records": 0, "withdrawn": 0, "newest": "", "imported": "", "content": ""}
+            tx.execute(sa.insert(feeds).values(empty | row))
+
+    def ids_of(self, tx: Transaction, source: str) -> set[str]:
+        """The ids of the records that came last from a source."""
+        return set(tx.execute(sa.select(records.c.id).where(records.c.source == source)).scalars())
+
+    def forget(self, tx: Transaction, ids: Sequence[str]) -> None:
+        """Records that are no more."""
+        for table in (records, affected, names):
+            for chunk in chunks(ids):
+                tx.execute(sa.delete(table).where(table.c.id.in_(chunk)))
+
+    def every(self, tx: Transaction, source: str) -> Iterator[bytes]:
+        """The bodies (msgpack) of a source's records, by id."""
+        query = sa.select(records.c.body).where(records.c.source == source).order_by(records.c.id)
+        for body in tx.execute(query.execution_options(yield_per=2_000)).scalars():
+            yield bytes(body)
 
     def all_feeds(self, tx: Transaction) -> list[dict[str, Any]]:
         """The state of every feed, by name."""
@@ -230,8 +319,9 @@ class AdvisoryStore:
         body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(sorted(changed)))
         tx.execute(sa.insert(changes).values(names=body))
 
-    def changes_after(self, tx: Transaction, seq: int) -> tuple[int, set[str]]:
-        """The number of the last change, and the names that changed after number `seq`."""
+    def changes_after(self, tx: Transaction, seq: int, most: int) -> tuple[int, set[str]]:
+        """The names that changed after number `seq`, and the number of the last change that they are of: all changes,
+        or as many as come to `most` names."""
         found: set[str] = set()
         query = sa.select(changes.c.seq, changes.c.names).where(changes.c.seq > seq).order_by(changes.c.seq)
         for number, body in tx.execute(query):
@@ -239,7 +329,33 @@ class AdvisoryStore:
             found.update(
                 _decode_names(zstandard.ZstdDecompressor().decompress(bytes(body), max_output_size=_MOST_NAMES))
             )
+            if len(found) >= most:
+                break
         return seq, found
+
+
+class _Web:
+    """Names joined to groups."""
+
+    def __init__(self, start: Iterable[str]) -> None:
+        self._of: dict[str, set[str]] = {name: {name} for name in start}
+
+    def join(self, one: str, other: str) -> bool:
+        """Put both into one group; whether `other` was not known before."""
+        new = other not in self._of
+        mine, its = self._of[one], self._of.setdefault(other, {other})
+        if mine is not its:
+            small, large = sorted((mine, its), key=len)
+            large |= small
+            self._of.update(dict.fromkeys(small, large))
+        return new
+
+    def is_too_large(self, name: str) -> bool:
+        return len(self._of[name]) > _MOST_ALIASES
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        frozen = {id(group): frozenset(group) for group in self._of.values() if 1 < len(group) <= _MOST_ALIASES}
+        return {name: frozen[id(group)] for name, group in self._of.items() if id(group) in frozen}
 
 
 def _replace_by_cve(
@@ -252,12 +368,12 @@ def _replace_by_cve(
         tx.execute(sa.delete(table))
         rows = [*(row for row in kept if row[0] not in replaced), *rows]
     else:
-        for chunk in _chunks([*(row[0] for row in rows), *gone]):
+        for chunk in chunks([*(row[0] for row in rows), *gone]):
             tx.execute(sa.delete(table).where(table.c.cve.in_(chunk)))
-    _insert(tx, table, columns, rows)
+    insert(tx, table, columns, rows)
 
 
-def _insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """The driver's own executemany: several times the rate of parameter dictionaries."""
     if not rows:
         return
@@ -267,6 +383,7 @@ def _insert(tx: Transaction, table: sa.Table, columns: Sequence[str], rows: Sequ
     tx.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", list(rows))  # noqa: S608
 
 
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """`values` in pieces that fit the parameters of one statement."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]

@@ -4,6 +4,8 @@ inventory -> package index -> candidates by ecosystem and name -> versions compa
 """
 
 from lading.supply_chain.match.finding import Finding
-from lading.supply_chain.match.findings import Findings, ImageChange, LayerOwners, Place
+from lading.supply_chain.match.findings import Findings, Place
+from lading.supply_chain.match.matching import ImageChange
+from lading.supply_chain.match.ports import ImageHomes, LayerOwners
 
-__all__ = ["Finding", "Findings", "ImageChange", "LayerOwners", "Place"]
+__all__ = ["Finding", "Findings", "ImageChange", "ImageHomes", "LayerOwners", "Place"]

@@ -9,12 +9,27 @@ import msgspec
 from lading.kernel.severity import Severity
 
 
+class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The VEX statement that decides about a finding. `sets_aside`: it does not count as long as this is said."""
+
+    status: str
+    sets_aside: bool
+    author: str
+    made: str
+    until: str
+    document: str
+    statement: str
+    justification: str = ""
+    impact: str = ""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One flaw in one package.
 
     `id` is the CVE where there is one; `advisories` are the records that say so; `why` is the range of the first of
     them; `fixed` is the lowest version above the installed one that none of them calls affected, or empty. `score` is a
-    CVSS base score (0.0: nobody scored it), `epss` a probability. `layer` brought the package and `path` proves it.
+    CVSS score (0.0: nobody scored it), `rated` who said so, `epss` a probability. `layer` brought the package and
+    `path` proves it.
     """
 
     id: str
@@ -34,6 +49,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     layer: str = ""
     path: str = ""
+    rated: str = ""
+    vex: Applied | None = None
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether somebody answers for it that it does not matter here."""
+        return self.vex is not None and self.vex.sets_aside
 
     @property
     def key(self) -> str:
@@ -53,6 +75,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "severity": self.severity.label,
             "rank": int(self.severity),
             "score": self.score,
+            "rated": self.rated,
             "epss": self.epss,
             "kev": self.kev,
             "package": self.package,
@@ -65,6 +88,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "path": self.path,
             "why": self.why,
             "summary": self.summary,
+            "vex": msgspec.to_builtins(self.vex) if self.vex else {},
         }
 
 

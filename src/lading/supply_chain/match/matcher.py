@@ -24,11 +24,15 @@ _BY_SOURCE: Final = frozenset({"Debian", "Ubuntu", *ALPINE})
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What is known of flaws beside the advisories that match, by id or alias: scores, exploitation, likelihood."""
+    """What is known of flaws beside the advisories that match, by id or alias: scores, exploitation, likelihood.
+
+    `aliases` has every other name of a flaw, also those that only records about other packages tell.
+    """
 
     severities: dict[str, tuple[float, int]] = field(default_factory=dict)
     exploited: frozenset[str] = frozenset()
     likelihoods: dict[str, float] = field(default_factory=dict)
+    aliases: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,12 @@ def hits(package: Package, advisories: Iterable[Advisory]) -> list[Hit]:
 
 
 def findings(package: Package, found: Sequence[Hit], knowledge: Knowledge) -> list[Finding]:
-    """Hits that speak of the same flaw under different names, joined: one finding for each flaw."""
-    return sorted((_finding(package, group, knowledge) for group in _groups(found)), key=lambda one: one.id)
+    """Hits that speak of the same flaw under different names, joined: one finding for each flaw.
+
+    A bulletin that covers several flaws leads to a finding for each of them.
+    """
+    groups = _groups(found, knowledge)
+    return sorted((_finding(package, names, group, knowledge) for names, group in groups), key=lambda one: one.id)
 
 
 def match(package: Package, advisories: Iterable[Advisory], knowledge: Knowledge) -> list[Finding]:
@@ -96,27 +104,27 @@ def _of_another_stream(affected: Affected, version: str) -> bool:
     return bool(fixed) and all((_MODULE in text) != (_MODULE in version) for text in fixed)
 
 
-def _groups(found: Sequence[Hit]) -> list[list[Hit]]:
-    """Hits joined by shared names, also through a third one."""
-    groups: list[tuple[set[str], list[Hit]]] = []
-    for hit in found:
-        names, members = set(hit.advisory.names), [hit]
-        apart = []
-        for group in groups:
-            if names.isdisjoint(group[0]):
-                apart.append(group)
-            else:
-                names |= group[0]
-                members = group[1] + members
-        groups = [*apart, (names, members)]
-    return [members for _, members in groups]
+def _groups(found: Sequence[Hit], knowledge: Knowledge) -> list[tuple[list[str], list[Hit]]]:
+    """Names and hits of each flaw: joined where they share a name, also through a third one."""
+    groups: dict[int, tuple[set[str], list[Hit]]] = {}
+    number_of: dict[str, int] = {}
+    told = [(one, flaw) for one in found for flaw in one.advisory.flaws]
+    for number, (hit, flaw) in enumerate(told):
+        names = set(flaw).union(*(knowledge.aliases.get(name, ()) for name in flaw))
+        hits_here = [hit]
+        for other in sorted({number_of[name] for name in names if name in number_of}):
+            its_names, its_hits = groups.pop(other)
+            names |= its_names
+            hits_here = [*its_hits, *(one for one in hits_here if one not in its_hits)]
+        groups[number] = names, hits_here
+        number_of.update(dict.fromkeys(names, number))
+    return [(sorted(names), hits_here) for names, hits_here in groups.values()]
 
 
-def _finding(package: Package, group: Sequence[Hit], knowledge: Knowledge) -> Finding:
+def _finding(package: Package, names: Sequence[str], group: Sequence[Hit], knowledge: Knowledge) -> Finding:
     records = sorted((hit.advisory for hit in group), key=lambda one: one.id)
-    names = sorted({name for record in records for name in record.names})
     identity = _preferred(names, records)
-    score, severity = _severity(records, names, knowledge)
+    score, severity, rated = _severity(records, names, knowledge)
     first = min(group, key=lambda hit: hit.advisory.id)
     return Finding(
         id=identity,
@@ -126,9 +134,10 @@ def _finding(package: Package, group: Sequence[Hit], knowledge: Knowledge) -> Fi
         ecosystem=package.ecosystem,
         severity=severity,
         score=score,
+        rated=rated,
         epss=max((knowledge.likelihoods.get(name, 0.0) for name in names), default=0.0),
         kev=any(name in knowledge.exploited for name in names),
-        why=f"{first.advisory.id}: {first.why}",
+        why=f"{first.advisory.id}: {first.why}{_through(package)}",
         fixed=_fixed(package, records),
         aliases=tuple(name for name in names if name != identity),
         advisories=tuple(record.id for record in records),
@@ -137,6 +146,12 @@ def _finding(package: Package, group: Sequence[Hit], knowledge: Knowledge) -> Fi
         layer=package.layer,
         path=package.path,
     )
+
+
+def _through(package: Package) -> str:
+    """Which package the advisory speaks of, where that is not the installed one itself."""
+    _, name, version = matched_as(package)
+    return "" if name == package.name else f" (source package {name} {version})"
 
 
 def _preferred(names: Sequence[str], records: Sequence[Advisory]) -> str:
@@ -148,19 +163,28 @@ def _preferred(names: Sequence[str], records: Sequence[Advisory]) -> str:
     return records[0].id
 
 
-def _severity(records: Sequence[Advisory], names: Sequence[str], knowledge: Knowledge) -> tuple[float, Severity]:
-    """What the records say; where they say nothing, what others say of the same flaw."""
-    score = max(record.score for record in records)
-    if score:
-        return score, Severity.of_score(score)
-    stated = max(record.severity for record in records)
-    if stated > Severity.UNKNOWN:
-        return 0.0, stated
+def _severity(records: Sequence[Advisory], names: Sequence[str], knowledge: Knowledge) -> tuple[float, Severity, str]:
+    """What the records about this flaw alone say; else what others say of it; else what bulletins say of the lot."""
+    alone = [record for record in records if not record.covers]
+    if found := _stated(alone):
+        return found
     known = [knowledge.severities[name] for name in names if name in knowledge.severities]
     score = max((one[0] for one in known), default=0.0)
-    if score:
-        return score, Severity.of_score(score)
-    return 0.0, Severity(max((one[1] for one in known), default=Severity.UNKNOWN))
+    level = Severity(max((one[1] for one in known), default=Severity.UNKNOWN))
+    if score or level > Severity.UNKNOWN:
+        return score, Severity.of_score(score) if score else level, "another record of the same flaw"
+    if found := _stated([record for record in records if record.covers]):
+        return found
+    return 0.0, Severity.UNKNOWN, next((f"{one.id}: {one.rated}" for one in alone if one.rated), "")
+
+
+def _stated(records: Sequence[Advisory]) -> tuple[float, Severity, str] | None:
+    """The highest score, else the highest level, and which record has it; None when none of them says anything."""
+    worst = max(records, key=lambda one: (one.score, one.severity), default=None)
+    if worst is None or (not worst.score and worst.severity <= Severity.UNKNOWN):
+        return None
+    level = worst.severity if worst.severity > Severity.UNKNOWN else Severity.of_score(worst.score)
+    return worst.score, level, f"{worst.id}: {worst.rated}" if worst.rated else worst.id
 
 
 def _fixed(package: Package, records: Sequence[Advisory]) -> str:

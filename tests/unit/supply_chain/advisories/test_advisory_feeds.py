@@ -141,3 +141,28 @@ def test_the_snapshot_is_small_and_says_where_it_is_from() -> None:
     assert sum(file.stat().st_size for file in files) < 1_000_000
     attribution = (directory / "ATTRIBUTION.md").read_text()
     assert [file.name for file in files if file.name not in attribution] == []
+
+
+def test_a_large_feed_is_staged_and_comes_to_the_same_as_a_small_one(
+    advisories: Advisories, each_database: Database, ledger: Ledger
+) -> None:
+    advisories.import_osv("own", [osv("A-1", aliases=["CVE-2025-1000"]), osv("A-2"), osv("A-3")])
+    many = [osv(f"A-{n}", "2025-02-01T00:00:00Z", aliases=[f"CVE-2025-{n + 2000}"]) for n in range(1, 4_500)]
+    # One more version of a record of an earlier piece, an older record than the kept one, and one that is no more.
+    later = [osv("A-1", "2025-03-01T00:00:00Z", summary="last"), osv("A-3", "2024-01-01T00:00:00Z"), b"{}"]
+    kept = [raw for raw in many if b'"A-3"' not in raw and b'"A-2"' not in raw]
+
+    with each_database.read() as tx:
+        before = advisories.last_change(tx)
+    imported = advisories.import_osv("own", [*kept, *later], complete=True)
+
+    assert (imported.records, len(imported.changed), imported.touched, imported.refused) == (4498, 4498, (), 1)
+    assert [one.summary for one in advisories.named("A-1")] == ["last"]
+    assert [one.modified[:4] for one in advisories.named("A-3")] == ["2025"]
+    assert advisories.named("A-2") == []
+    with each_database.read() as tx:
+        _, names = advisories.changes_after(tx, before)
+        assert {"A-1", "A-2", "CVE-2025-1000", "CVE-2025-6000"} <= names
+        assert "A-3" not in names
+        assert tx.exec_driver_sql("SELECT COUNT(*) FROM advisory_staged_names").scalar() == 0
+        assert len(advisories.affecting(tx, "PyPI", ["flask"])["flask"]) == 4498

@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from lading.kernel.severity import Severity
+from lading.supply_chain.advisories.advisory import Advisory
 from lading.supply_chain.advisories.errors import AdvisoryInvalid
 from lading.supply_chain.advisories.osv import normalised_ecosystem, parse_record
 from lading.supply_chain.advisories.reading import raw_records
@@ -106,3 +107,42 @@ def test_damaged_feeds_are_refused(content: bytes) -> None:
 )
 def test_channels_of_a_release_are_the_release(said: str, kept: str) -> None:
     assert normalised_ecosystem(said) == kept
+
+
+def _record(identity: str, ecosystem: str, **fields: Any) -> Advisory:
+    affected = [{"package": {"ecosystem": ecosystem, "name": "openssl"}}]
+    return parse_record(
+        json.dumps({"id": identity, "modified": "2026-01-01T00:00:00Z", "affected": affected} | fields).encode()
+    )
+
+
+def test_what_is_related_is_another_flaw_and_a_bulletin_covers_several() -> None:
+    one = _record("DEBIAN-CVE-2026-1", "Debian:12", upstream=["CVE-2026-1"], related=["DSA-1", "CVE-2026-9"])
+    assert one.flaws == (("DEBIAN-CVE-2026-1", "CVE-2026-1"),)
+
+    bulletin = _record("RHSA-2026:1", "Red Hat:9", upstream=["CVE-2026-1", "CVE-2026-2"])
+    assert bulletin.flaws == (("CVE-2026-1",), ("CVE-2026-2",))
+    assert bulletin.names == ("RHSA-2026:1", "CVE-2026-1", "CVE-2026-2")
+
+    old = _record("DSA-1-1", "Debian:11", aliases=["CVE-2026-1", "CVE-2026-2"])
+    assert old.flaws == (("CVE-2026-1",), ("CVE-2026-2",))
+
+    assert _record("ALSA-2026:1", "AlmaLinux:9", related=["CVE-2026-1"]).flaws == (("ALSA-2026:1", "CVE-2026-1"),)
+    assert _record("GHSA-1", "PyPI", aliases=["CVE-2026-1"], related=["CVE-2026-9"]).names == ("GHSA-1", "CVE-2026-1")
+
+
+def test_severity_says_where_it_comes_from() -> None:
+    high = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:H/SC:N/SI:N/SA:N"
+    vectors = [{"type": "CVSS_V4", "score": high}, {"type": "CVSS_V2", "score": "AV:N/AC:L/Au:N/C:C/I:C/A:C"}]
+    one = _record("GHSA-1", "PyPI", severity=vectors)
+    assert (one.score, one.severity, one.rated) == (8.7, Severity.HIGH, "CVSS 4.0")
+
+    broken = _record("GHSA-2", "PyPI", severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:?"}])
+    assert (broken.score, broken.severity) == (0.0, Severity.UNKNOWN)
+    assert broken.rated == "CVSS vector 'CVSS:3.1/AV:?' cannot be read"
+
+    debian = parse_record(
+        b'{"id":"DEBIAN-CVE-2026-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12",'
+        b'"name":"x"},"ecosystem_specific":{"urgency":"unimportant"}}]}'
+    )
+    assert (debian.severity, debian.rated) == (Severity.LOW, "stated")

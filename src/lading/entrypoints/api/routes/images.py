@@ -66,10 +66,10 @@ def list_images(
 
 
 @router.get("/images/{image:path}/findings")
-def findings(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
-    """What is known to be wrong with an image, worst first."""
+def findings(parts: Parts, caller: Caller, image: str, set_aside: bool = False) -> list[dict[str, Any]]:
+    """What is known to be wrong with an image, worst first: what counts, or what a VEX statement sets aside."""
     row = find_image(parts, caller, image)
-    found = parts.findings.documents(Digest.parse(row.digest), parts.owners)
+    found = parts.findings.documents(Digest.parse(row.digest), parts.owners, set_aside=set_aside)
     origins = {layer: parts.owners.origin(layer) for layer in {one["layer"] for one in found}}
     return [one | {"origin": origins[one["layer"]]} for one in found]
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from typing import Annotated, Any, Final
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.orchestration.sql import ContainerRow
+from lading.supply_chain.advisories import Imported
+from lading.supply_chain.advisories.bundle import is_bundle
 from lading.wiring import Wiring
 
 router: Final = APIRouter(tags=["knowledge"])
-_MOST_BYTES: Final = 512 << 20
+_MOST_BYTES: Final = 4 << 30
+_MOST_IMAGES: Final = 1_000
+_CHUNK: Final = 1 << 20
 
 
 @router.get("/where")
@@ -26,28 +36,38 @@ def where(parts: Parts, caller: Caller, q: Annotated[str, Query(min_length=2, ma
     started = time.perf_counter()
     places = parts.findings.images_with(q)
     running: dict[str, list[ContainerRow]] = {}
-    for row in parts.deployments.containers():
+    for row in parts.deployments.running(place.image for place in places):
         running.setdefault(row.image, []).append(row)
-    images, containers = [], []
+    may = lru_cache(maxsize=None)(lambda team: parts.identity.may(caller, Operation.READ, team))
+    owner = lru_cache(maxsize=None)(parts.owners.owner)
+    images: list[dict[str, Any]] = []
+    containers = []
     for place in places:
         what = {
             "package": place.package,
             "version": place.version,
             "fixed": place.finding.fixed if place.finding else "",
             "layer": place.layer,
-            "owner": parts.owners.owner(place.layer),
+            "owner": owner(place.layer),
         }
-        for image in parts.registry.images(digest=Digest.parse(place.image), limit=1):
-            if parts.identity.may(caller, Operation.READ, image.team):
-                state = parts.states.state(Digest.parse(place.image))
-                images.append({**msgspec.to_builtins(image), **what, "state": state.state if state else "unknown"})
-        containers += [
-            {**msgspec.to_builtins(row), **what}
-            for row in running.get(place.image, [])
-            if parts.identity.may(caller, Operation.READ, row.team)
-        ]
+        if len(images) < _MOST_IMAGES:
+            images += [image | what for image in _shown(parts, place.image) if may(image["team"])]
+        containers += [{**msgspec.to_builtins(row), **what} for row in running.get(place.image, ()) if may(row.team)]
     elapsed = (time.perf_counter() - started) * 1000
-    return {"images": images, "containers": containers, "milliseconds": elapsed}
+    more = max(0, len({place.image for place in places}) - len({image["digest"] for image in images}))
+    return {
+        "images": images,
+        "more_images": more if len(images) >= _MOST_IMAGES else 0,
+        "containers": containers,
+        "milliseconds": elapsed,
+    }
+
+
+def _shown(parts: Wiring, image: str) -> list[dict[str, Any]]:
+    digest = Digest.parse(image)
+    state = parts.states.state(digest)
+    rows = parts.registry.images(digest=digest, limit=1)
+    return [{**msgspec.to_builtins(row), "state": state.state if state else "unknown"} for row in rows]
 
 
 @router.get("/advisories")
@@ -64,26 +84,80 @@ async def take_in(
     request: Request,
     source: Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$")],
 ) -> dict[str, Any]:
-    """Take advisories in (OSV: JSON or JSON lines, plain, gzip or zstd) and match them at once."""
+    """Take advisories in (OSV: JSON, JSON lines or zip; plain, gzip or zstd; or a bundle) and match them at once."""
     await run_in_threadpool(require, parts, caller, Operation.EXCEPT)
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MOST_BYTES:
-            raise InvalidInput(f"The feed is larger than {_MOST_BYTES >> 20} MiB.", remedy="Split it.")
-    return await run_in_threadpool(_take_in, parts, source, bytes(content), caller.id)
+    directory = parts.settings.data / "feeds"
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=directory, prefix="upload-") as file:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > _MOST_BYTES:
+                raise InvalidInput(f"The feed is larger than {_MOST_BYTES >> 20} MiB.", remedy="Split it.")
+            file.write(chunk)
+        file.flush()
+        return await run_in_threadpool(_take_in, parts, source, Path(file.name), caller.id)
 
 
-def _take_in(parts: Wiring, source: str, content: bytes, actor: str) -> dict[str, Any]:
-    imported = parts.advisories.import_content(source, content, actor=actor)
+@router.get("/advisories/bundle")
+def export(parts: Parts, caller: Caller) -> StreamingResponse:
+    """All feeds as one signed file, for a Lading that reaches no network."""
+    require(parts, caller, Operation.READ)
+    directory = parts.settings.data / "feeds"
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix="export-") as scratch:
+        path = Path(scratch) / "bundle"
+        parts.bundles.export(path)
+        # Open, it outlives its name: the server may send it later than this returns.
+        content = path.open("rb")
+    return StreamingResponse(_read_out(content), media_type="application/zstd")
+
+
+def _read_out(content: IO[bytes]) -> Iterator[bytes]:
+    with content:
+        while chunk := content.read(_CHUNK):
+            yield chunk
+
+
+class UpdateOrder(BaseModel):
+    """Which source to update (all when empty), and whether to fetch all of it."""
+
+    source: str = Field(default="", max_length=100)
+    whole: bool = False
+
+
+@router.post("/advisories/updates", status_code=202)
+def update(parts: Parts, caller: Caller, order: UpdateOrder) -> dict[str, Any]:
+    """Update feeds from where they are published: a job."""
+    require(parts, caller, Operation.EXCEPT)
+    if order.source:
+        parts.updates.sources.named(order.source)
+    return dict(msgspec.to_builtins(parts.jobs.submit("feeds", order.model_dump(), actor=caller.id)))
+
+
+@router.post("/advisories/records/{source}/{identity:path}", status_code=201)
+def fetch_record(parts: Parts, caller: Caller, source: str, identity: str) -> dict[str, Any]:
+    """Fetch one record of an ecosystem now and match it."""
+    require(parts, caller, Operation.EXCEPT)
+    return _concerned(parts, [parts.updates.fetch_record(source, identity, actor=caller.id)])
+
+
+def _take_in(parts: Wiring, source: str, file: Path, actor: str) -> dict[str, Any]:
+    if is_bundle(file):
+        return _concerned(parts, parts.bundles.take_in(file, actor=actor))
+    return _concerned(parts, [parts.advisories.import_content(source, file, actor=actor)])
+
+
+def _concerned(parts: Wiring, imported: Sequence[Imported]) -> dict[str, Any]:
     parts.findings.catch_up()
     # The worker may have matched it first: ask who is concerned, not what this very call changed.
-    concerned = set(parts.findings.concerned_by(imported.changed))
-    running = [row for row in parts.deployments.containers() if row.image in concerned]
+    concerned = list(parts.findings.concerned_by(name for one in imported for name in one.changed))
+    running = parts.deployments.running(concerned)
     return {
-        "source": source,
-        "records": imported.records,
-        "changed": len(imported.changed),
+        "source": ", ".join(one.source for one in imported),
+        "records": sum(one.records for one in imported),
+        "changed": sum(len(one.changed) for one in imported),
+        "refused": sum(one.refused for one in imported),
         "images": len(concerned),
         "containers": len(running),
         "workloads": sorted({row.workload for row in running}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lading.entrypoints.cli.doctor import backups, kernel, machine, tools
+from lading.entrypoints.cli.doctor import backups, feeds, kernel, machine, tools
 from lading.entrypoints.cli.doctor.result import CheckResult
 from lading.settings import Settings
 
@@ -35,6 +35,7 @@ def run_checks(settings: Settings, *, server_runs: bool, root: Path = Path("/"))
         tools.check_git,
         backups.check_backup_tool,
         backups.check_backups,
+        feeds.check_feeds,
     )
     return [
         *(check(settings) for check in of_tools),
