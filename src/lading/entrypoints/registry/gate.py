@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from lading.kernel.errors import LadingError, Unauthenticated
+from lading.kernel.reference import is_repository_name
 from lading.supply_chain.registry.access import ANONYMOUS, Access, Authenticator, Place, Visitor
 from lading.supply_chain.registry.errors import Denied, NameUnknown, ScopeMissing
 from lading.supply_chain.registry.scopes import CATALOGUE, Places, write_scope
@@ -72,7 +73,7 @@ async def enter_catalogue(request: Request, authenticator: Authenticator) -> Vis
     request.state.asked = ("list", "catalogue")
     visitor = await identify(request, authenticator)
     if visitor.scopes is not None and not visitor.scopes.catalogue:
-        raise _scope_missing()
+        raise scope_missing()
     return visitor
 
 
@@ -81,10 +82,10 @@ def check(request: Request, authenticator: Authenticator, visitor: Visitor, acce
     covered = visitor.scopes is None or access in visitor.scopes.repositories.get(place.name, ())
     asked_for = visitor.scopes is None or place.name in visitor.scopes.repositories
     if not asked_for:
-        raise _refused(request, _scope_missing())
+        raise _refused(request, scope_missing())
     if authenticator.may(visitor, access, place):
         if not covered:
-            raise _refused(request, _scope_missing())
+            raise _refused(request, scope_missing())
         return
     raise _refused(request, _refusal(visitor, access, place))
 
@@ -93,11 +94,24 @@ def _enter(request: Request, authenticator: Authenticator, access: Access, place
     name = request.path_params["name"]
     place = places.place(name)
     request.state.asked = (str(access), name)
-    request.state.scope = write_scope(name, _ASKED[access])
+    request.state.scope = write_scope(name, _ASKED[access]) + _mount_scope(request)
     visitor = _visitor(request, authenticator, proven=access is not Access.PULL)
     request.state.visitor = visitor
     check(request, authenticator, visitor, access, place)
     return visitor, place
+
+
+def _mount_scope(request: Request) -> str:
+    """What a mount needs a token for besides: to pull from where the blob is."""
+    source = request.query_params.get("from", "")
+    if "mount" not in request.query_params or not is_repository_name(source):
+        return ""
+    return " " + write_scope(source, (Access.PULL,))
+
+
+def scope_missing() -> ScopeMissing:
+    """The error for a token that was given for something else; the answer names the scope that is missing."""
+    return ScopeMissing("The token is for something else.", remedy="Ask for one with the scope that is named.")
 
 
 def _visitor(request: Request, authenticator: Authenticator, *, proven: bool) -> Visitor:
@@ -148,10 +162,6 @@ def _refusal(visitor: Visitor, access: Access, place: Place) -> LadingError:
 
 def _unknown() -> Unauthenticated:
     return Unauthenticated("Log in first.", remedy="docker login with a robot's name and its token.")
-
-
-def _scope_missing() -> ScopeMissing:
-    return ScopeMissing("The token is for something else.", remedy="Ask for one with the scope that is named.")
 
 
 def _refused(request: Request, error: LadingError) -> LadingError:

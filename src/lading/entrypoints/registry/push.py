@@ -232,7 +232,18 @@ class _PushEndpoint:
         return await run_in_threadpool(self._mount, name, digest, source, visitor)
 
     def _mount(self, name: str, digest: Digest, source: str, visitor: Visitor) -> bool:
-        """Without a source, from any repository that the visitor may pull the blob from."""
+        """Without a source, from any repository that the visitor may pull from; a token stays within its scopes.
+
+        Raises:
+            NameInvalid: `source` is no name of a repository.
+            ScopeMissing: the token was not asked for with the source.
+        """
+        if (
+            source
+            and visitor.scopes is not None
+            and self.registry.place(source).name not in visitor.scopes.repositories
+        ):
+            raise gate.scope_missing()
         found = [source] if source else self.registry.repositories_with(digest, self.authenticator.sight(visitor))
         return any(self._may_pull(one, visitor) and self.registry.mount(name, digest, one, visitor) for one in found)
 
