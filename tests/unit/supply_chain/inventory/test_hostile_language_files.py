@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import struct
 
@@ -10,7 +11,10 @@ import pytest
 
 from lading.supply_chain.inventory.catalogers import cataloger_for
 from lading.supply_chain.inventory.catalogers.dotnet import DotnetBundleCataloger
+from lading.supply_chain.inventory.layers import read_layer
+from lading.supply_chain.inventory.limits import Limits
 from lading.supply_chain.inventory.values import PackageDatabase
+from tar_layers import tar
 
 MARKER = hashlib.sha256(b".net core bundle\n").digest()
 PLACES = [
@@ -207,6 +211,14 @@ def test_a_single_file_program_says_what_is_in_it() -> None:
 )  # fmt: skip
 def test_a_damaged_bundle_is_a_gap(content: bytes) -> None:
     assert len(DotnetBundleCataloger().read("app/app", content).gaps) == 1
+
+
+def test_a_bundle_too_large_to_look_into_is_a_gap() -> None:
+    content = tar(("app/app", bundle(DEPS) + bytes(70_000)))
+    found = read_layer("sha256:x", io.BytesIO(content), Limits(database=50_000))
+
+    assert [gap.kind for gap in found.gaps] == ["program-unread"]
+    assert [one.name for one in read_layer("sha256:x", io.BytesIO(content)).databases[0].packages] == ["made"]
 
 
 def test_a_program_without_a_bundle_says_nothing() -> None:

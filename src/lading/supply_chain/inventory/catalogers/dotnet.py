@@ -101,7 +101,7 @@ class DotnetBundleCataloger:
 
     name = "dotnet-bundle"
     revision = 1
-    places = Places(forms=frozenset({ELF, PE, MACHO}))
+    places = Places(forms=frozenset({ELF, PE, MACHO}), marks=frozenset({_MARKER}))
     most = 256 * MIB
 
     def wants(self, path: str) -> bool:
