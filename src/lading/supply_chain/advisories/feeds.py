@@ -267,6 +267,8 @@ class Advisories:
         """The moment at which what was read becomes what is known."""
         self._store.lock(tx)
         source = reading.source
+        if isinstance(new, Staging):
+            new.drop_older(tx)
         gone = self._gone(tx, reading) if complete else []
         ids = sorted(new.ids) if isinstance(new, Staging) else [row[0].id for row in new]
         if only_newer and not ids:

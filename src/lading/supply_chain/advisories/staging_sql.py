@@ -62,6 +62,16 @@ class Staging:
         }
         insert(tx, staged_names, ("load", "name", "id", "same"), sorted(told))
 
+    def drop_older(self, tx: Transaction) -> None:
+        """Forget what is staged and older than what was kept meanwhile under the same id; times to the second."""
+        both = (staged.c.load == self.load) & (staged.c.id == records.c.id)
+        older = sa.func.substr(staged.c.modified, 1, 19) < sa.func.substr(records.c.modified, 1, 19)
+        ids = list(tx.execute(sa.select(staged.c.id).where(both, older)).scalars())
+        for table in (staged, staged_affected, staged_names):
+            for chunk in chunks(ids):
+                tx.execute(sa.delete(table).where(table.c.load == self.load, table.c.id.in_(chunk)))
+        self._ids.difference_update(ids)
+
     @property
     def ids(self) -> set[str]:
         """What is staged."""

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,12 @@ def test_a_large_feed_is_staged_and_comes_to_the_same_as_a_small_one(
         assert "A-3" not in names
         assert tx.exec_driver_sql("SELECT COUNT(*) FROM advisory_staged_names").scalar() == 0
         assert len(advisories.affecting(tx, "PyPI", ["flask"])["flask"]) == 4498
+
+
+def test_a_record_that_became_newer_while_a_feed_was_staged_stays(advisories: Advisories) -> None:
+    def read() -> Iterator[bytes]:
+        yield from (osv(f"A-{n}", "2025-02-01T00:00:00Z") for n in range(2_100))
+        advisories.import_osv("other", [osv("A-7", "2025-03-01T00:00:00Z", summary="newer")])
+
+    assert len(advisories.import_osv("own", read()).changed) == 2_099
+    assert [one.summary for one in advisories.named("A-7")] == ["newer"]
