@@ -23,6 +23,7 @@ from lading.entrypoints.cli import (
     policies,
     registries,
     repositories,
+    scans,
     server,
     ships,
     strategies,
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
+    server, demo, ships, scans, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
     strategies, ledgers, identities, repositories, backups, registries,
 ):  # fmt: skip
     module.register(app)
