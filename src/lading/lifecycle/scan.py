@@ -23,6 +23,7 @@ from lading.policy.errors import PolicyEmpty
 from lading.policy.evaluate import evaluate
 from lading.policy.pack import Pack
 from lading.policy.rule import Stage
+from lading.supply_chain.foreign.reports import document_of
 from lading.supply_chain.inventory.inventories import told
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.limits import DEFAULT
@@ -250,7 +251,8 @@ def _document(result: ScanResult, read: _Read, order: Order) -> dict[str, Any]:
             "gaps": list(result.gaps),
             "base": {"reference": "", "digest": "", "known": False},
         },
-        "findings": [one.document() for one in result.findings],
+        "findings": [one.document() | {"reported_by": ["lading"]} for one in result.findings],
+        "reports": document_of(()),
     }
 
 

@@ -23,6 +23,7 @@ from lading.entrypoints.api.routes import (
     mirrors,
     registry,
     replication,
+    reports,
     repositories,
     ships,
     status,
@@ -50,7 +51,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     errors.install(app)
     for module in (
-        status, jobs, ships, handling, images, knowledge, vex, decisions, workloads, incidents, telemetry, bills,
+        status, jobs, ships, handling, reports, images, knowledge, vex, decisions, workloads, incidents, telemetry, bills,
         strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)

@@ -22,6 +22,7 @@ from lading.entrypoints.cli import (
     ledgers,
     policies,
     registries,
+    reports,
     repositories,
     scans,
     server,
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    server, demo, ships, scans, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
+    server, demo, ships, scans, reports, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
     strategies, ledgers, identities, repositories, backups, registries,
 ):  # fmt: skip
     module.register(app)
