@@ -109,7 +109,7 @@ class Findings:
     def judge(self, inventory: ImageInventory) -> list[Finding]:
         """What matching an inventory now would find, worst first; nothing is kept."""
         with self._database.read() as tx:
-            judged = self._judge(tx, dict(enumerate(inventory.packages)))
+            judged = self._matching.judge(tx, dict(enumerate(inventory.packages)))
         return sorted((one for found in judged.values() for one in found), key=worst_first)
 
     def match_advisories(self, names: Iterable[str]) -> list[ImageChange]:
