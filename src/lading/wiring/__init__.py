@@ -27,6 +27,7 @@ from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
 from lading.lifecycle.expire import Expiry
+from lading.lifecycle.known import KnownImages
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.report import Testimony
 from lading.lifecycle.reread import Rereading
@@ -512,6 +513,18 @@ class Wiring:
             self.policy,
             self.reports,
             self.advisories,
+        )
+
+    @cached_property
+    def known_images(self) -> KnownImages:
+        return KnownImages(
+            registry=self.registry,
+            inventories=self.inventories,
+            documents=self.documents,
+            advisories=self.advisories,
+            policy=self.policy,
+            clock=self.clock,
+            version=self.version,
         )
 
     @cached_property

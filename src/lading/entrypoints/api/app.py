@@ -25,6 +25,7 @@ from lading.entrypoints.api.routes import (
     replication,
     reports,
     repositories,
+    scans,
     ships,
     status,
     strategy,
@@ -51,8 +52,8 @@ def api_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     errors.install(app)
     for module in (
-        status, jobs, ships, handling, reports, images, knowledge, vex, decisions, workloads, incidents, telemetry,
-        bills, strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
+        status, jobs, ships, handling, reports, scans, images, knowledge, vex, decisions, workloads, incidents,
+        telemetry, bills, strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)
