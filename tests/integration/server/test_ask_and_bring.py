@@ -66,6 +66,12 @@ def test_a_report_is_attached_shown_and_judged_by(alone: Server, pushed: Any) ->
     assert run(alone, "report", "add", "shop/web:1", __file__, code=2) == ""
 
 
+def test_results_of_a_code_scanner_are_listed_with_file_and_line(alone: Server, pushed: Any) -> None:
+    run(alone, "report", "add", "shop/web:1", str(FIXTURES / "bandit.sarif"))
+    rows = json.loads(run(alone, "report", "results", "shop/web:1", "-o", "json"))
+    assert {(row["rule"], row["severity"], row["line"]) for row in rows} >= {("B602", "high", 5)}
+
+
 def test_where_answers_for_flaws_images_and_teams(alone: Server, pushed: Any) -> None:
     run(alone, "report", "add", "shop/web:2", str(FIXTURES / "grype.json"))
     flaw = json.loads(run(alone, "where", "CVE-2099-0001", "-o", "json"))

@@ -21,9 +21,10 @@ ImageArgument = Annotated[str, typer.Argument(help="REPOSITORY:TAG or a digest."
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Reports of other tools about images: add, list.", no_args_is_help=True)
+    group = typer.Typer(help="Reports of other tools about images: add, list, results.", no_args_is_help=True)
     group.command("add")(add)
     group.command("ls")(listing)
+    group.command("results")(results)
     app.add_typer(group, name="report")
 
 
@@ -61,6 +62,13 @@ def listing(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     rows = ApiClient().get(f"/api/v1/images/{image}/reports")
     columns = ("tool", "version", "kind", "said", "seconds", "current", "at", "actor")
     print_rows(rows, columns, output, "No report was attached to it.")
+
+
+def results(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
+    """List what other tools found in an image that is no flaw of a package: rule, level, file and line."""
+    rows = ApiClient().get(f"/api/v1/images/{image}/reports/results")
+    columns = ("severity", "tool", "kind", "rule", "file", "line", "message")
+    print_rows(rows, columns, output, "No report in force found anything of that kind.")
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

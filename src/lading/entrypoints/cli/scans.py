@@ -143,6 +143,10 @@ def scan(
     )
     if only_fixed and fail_on is None:
         raise InvalidInput("--only-fixed says nothing without a threshold.", remedy="Give --fail-on too.")
+    if output_file and output is ReportOutput.TABLE:
+        raise InvalidInput(
+            "A table is for people, not for a file.", remedy="Give --output json, sarif, junit or another."
+        )
     with ExitStack() as stack:
         if target == STANDARD_INPUT:
             target, name = stack.enter_context(spooled(sys.stdin.buffer)), name or "standard input"

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final
 
-from lading.kernel.digest import Digest
 from lading.supply_chain.inventory.source import LayerRef
-from lading.supply_chain.registry.copying import ImageSource
-from lading.supply_chain.registry.errors import ContentMismatch
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES, Manifest, Part, read_manifest
+from lading.supply_chain.registry.copying import ImageSource, fetch_manifest
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, Manifest, Part
 from lading.supply_chain.registry.reading import read_config
 from lading.supply_chain.scan.errors import TargetInvalid
 from lading.supply_chain.scan.image import OpenedImage, checked
@@ -34,14 +32,14 @@ def open_image(
         TargetInvalid: the index has no image for the platform, or what is named is no image.
         RegistryError: the place does not have it, does not answer, or serves something else.
     """
-    manifest, _ = fetch(source, repository, reference)
+    manifest, _ = fetch_manifest(source, repository, reference)
     chosen = platform
     for _ in range(_MOST_NESTING):
         if not manifest.is_index:
             break
         part = _member(manifest, platform)
         chosen = part.platform
-        manifest, _ = fetch(source, repository, str(part.digest))
+        manifest, _ = fetch_manifest(source, repository, str(part.digest))
     layers = manifest.of_role("layer")
     if manifest.is_index or not manifest.is_runnable:
         raise TargetInvalid(f"{name} is no image: it is {manifest.artifact_type or manifest.media_type}.")
@@ -63,16 +61,6 @@ def open_image(
         configuration=configuration,
         notes=tuple(f"layer-foreign: {part.digest} lies elsewhere and was not read" for part in foreign),
     )
-
-
-def fetch(source: ImageSource, repository: str, reference: str) -> tuple[Manifest, bytes]:
-    """A manifest, checked against the digest that named it; raises ContentMismatch and what the source raises."""
-    wanted = Digest.parse(reference) if ":" in reference else None
-    found = source.manifest(repository, reference)
-    manifest = read_manifest(found.body, found.media_type, wanted.algorithm if wanted else "sha256")
-    if wanted is not None and manifest.digest != wanted:
-        raise ContentMismatch(f"The source serves {manifest.digest} for {repository}@{wanted}.")
-    return manifest, found.body
 
 
 def _member(index: Manifest, platform: str) -> Part:

@@ -83,6 +83,7 @@ def test_a_form_goes_into_a_file_also_when_it_is_refused(lading: Any, image: str
     ran = lading("scan", image, "-o", "sarif", "--output-file", str(file), "--fail-on", "low")
 
     assert (ran.code, ran.out) == (3, "")
+    assert lading("scan", image, "--output-file", str(file)).code == 2
     assert json.loads(file.read_bytes())["version"] == "2.1.0"
 
 

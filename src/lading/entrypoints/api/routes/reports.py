@@ -26,6 +26,15 @@ def reports(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
     return parts.details.reports(find_image(parts, caller, image).digest)
 
 
+@router.get("/images/{image:path}/reports/results")
+def results(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
+    """What the reports in force found that is no flaw of a package: rule, level, file and line, worst first."""
+    found: list[dict[str, Any]] = parts.reports.document(Digest.parse(find_image(parts, caller, image).digest))[
+        "results"
+    ]
+    return sorted(found, key=lambda one: (-one["rank"], one["tool"], one["file"], one["line"]))
+
+
 @router.post("/images/{image:path}/reports", status_code=201)
 async def take(
     parts: Parts,
