@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory import releases
 
 _PLAIN: Final = {
     "pypi": "PyPI",
@@ -23,25 +23,24 @@ _PLAIN: Final = {
     "cran": "CRAN",
     "hackage": "Hackage",
 }
-_DISTRIBUTIONS: Final = {"debian": "Debian", "ubuntu": "Ubuntu"}
 _JOINED: Final = {"maven": ":", "npm": "/", "golang": "/", "composer": "/"}
-_RELEASE: Final = re.compile(r"(\d+)(?:\.(\d+))?")
 # Debian's own names of releases, as some tools write them into the `distro` qualifier.
 _CODENAMES: Final = {"buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13"}
+# Namespaces of package URLs -> what os-release(5) calls the distribution.
+_IDENTITIES: Final = {"redhat": "rhel", "oracle": "ol", "amazon": "amzn", "openeuler": "openEuler", "suse": "sles"}
 
 
 def ecosystem_of(purl: PackageUrl) -> str:
     """The OSV ecosystem; empty for types that have none."""
     if purl.type in _PLAIN:
         return _PLAIN[purl.type]
+    if purl.type not in releases.UNSETTLED:
+        return ""
     family, release = release_of(purl)
-    if purl.type == "deb":
-        name = _DISTRIBUTIONS.get(family or purl.namespace or "debian", "")
-        return f"{name}:{release}" if name and release else name
-    if purl.type == "apk":
-        found = _RELEASE.match(release)
-        return f"Alpine:v{found[1]}.{found[2]}" if found and found[2] else "Alpine"
-    return ""
+    identity = family or _IDENTITIES.get(purl.namespace, purl.namespace)
+    if identity == "redhat":
+        identity = "rhel"
+    return releases.ecosystem(purl.type, {"ID": identity, "VERSION_ID": release})
 
 
 def release_of(purl: PackageUrl) -> tuple[str, str]:
