@@ -63,6 +63,19 @@ def test_sources_of_debs_are_found_as_other_tools_write_them() -> None:
     assert (found.distribution, found.release) == ("debian", "12")
 
 
+def test_packages_of_other_distributions_have_the_ecosystems_of_inventories() -> None:
+    found = read(
+        bom(
+            {"name": "libcrypto3", "purl": "pkg:apk/alpine/libcrypto3@3.3.1-r0?distro=alpine-3.20.3&upstream=openssl"},
+            {"name": "bash", "purl": "pkg:rpm/rocky/bash@5.1.8-9.el9?distro=rocky-9.4"},
+        )
+    )
+    assert [(one.ecosystem, one.name, one.source) for one in found.packages] == [
+        ("Alpine:v3.20", "libcrypto3", "openssl"),
+        ("Rocky Linux:9", "bash", ""),
+    ]
+
+
 def test_nested_components_count_and_wholes_do_not() -> None:
     inner = {"type": "library", "name": "lodash", "version": "1", "purl": "pkg:npm/lodash@1"}
     found = read(

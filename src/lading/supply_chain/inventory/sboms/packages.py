@@ -7,13 +7,15 @@ from typing import Final
 
 from lading.kernel.errors import InvalidInput
 from lading.kernel.purl import PackageUrl
+from lading.supply_chain.inventory.releases import UNSETTLED
 from lading.supply_chain.inventory.sboms.ecosystems import ecosystem_of, name_of, release_of
 from lading.supply_chain.inventory.values import Note, Package
 
 _MOST_TEXT: Final = 1_000
 _MOST_LICENCES: Final = 50
 _MOST_NAMED: Final = 20
-_DEBS: Final = ("Debian", "Ubuntu")
+# Advisories about these speak of what they were built from.
+_BUILT_FROM_SOURCES: Final = ("deb", "apk")
 
 
 @dataclass
@@ -67,8 +69,9 @@ class Collected:
         if not found:
             self.miss("have no version", name)
             return
-        if ecosystem.partition(":")[0] in _DEBS:
+        if purl.type in _BUILT_FROM_SOURCES:
             source, source_version = _source(purl, source, source_version, found)
+        if purl.type in UNSETTLED:
             self._see(purl)
         self.packages.append(
             Package(
@@ -92,7 +95,7 @@ class Collected:
 
 
 def _source(purl: PackageUrl, source: str, source_version: str, version: str) -> tuple[str, str]:
-    """What a deb was built from: as the document says, or as `upstream=NAME[@VERSION]` does, or the package itself."""
+    """What it was built from: as the document says, or as `upstream=NAME[@VERSION]` does, or the package itself."""
     upstream, _, upstream_version = purl.qualifier("upstream").partition("@")
     name = source or upstream or purl.name
     return name[:200], (source_version or upstream_version or version)[:200]
