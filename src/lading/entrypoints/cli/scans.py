@@ -94,7 +94,7 @@ def scan(
         str,
         typer.Argument(
             help="Image in a registry (HOST/NAME:TAG) or of the Docker Engine here, archive of `docker save`, "
-            "OCI layout, directory, SBOM (CycloneDX 1.4-1.6, SPDX 2.3); - for standard input."
+            "OCI layout, directory, SBOM (CycloneDX 1.4-1.7, SPDX 2.3); - for standard input."
         ),
     ],
     fail_on: Annotated[

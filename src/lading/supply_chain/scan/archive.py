@@ -53,7 +53,7 @@ class Archive:
                 if number >= _MOST_MEMBERS:
                     raise TargetInvalid(f"{name} has more than {_MOST_MEMBERS} members.")
                 self._members[member.name.removeprefix("./").rstrip("/")] = member
-        except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError) as error:
+        except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError, MemoryError) as error:
             raise TargetInvalid(f"{name} is no readable tar archive: {str(error)[:200]}.") from error
         except OSError as error:
             raise TargetUnreadable(f"{name} cannot be read: {error.strerror or error}.") from error

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from lading.supply_chain.inventory.sboms import looks_like_sbom, read_sbom
 from lading.supply_chain.report import ScanResult
 from lading.supply_chain.report.forms import write
 from tar_layers import OS_RELEASE, distribution, node_module, status, tar
+
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "reports"
 
 
 def read(document: dict[str, Any]) -> ImageInventory:
@@ -107,7 +110,7 @@ def test_what_cannot_be_matched_is_a_gap_with_its_reason() -> None:
     ]
 
 
-@pytest.mark.parametrize("version", ["1.4", "1.5", "1.6"])
+@pytest.mark.parametrize("version", ["1.4", "1.5", "1.6", "1.7"])
 def test_each_version_of_cyclonedx_is_read(version: str) -> None:
     assert len(read(bom({"name": "a", "purl": "pkg:pypi/a@1"}, version=version)).packages) == 1
 
@@ -154,3 +157,14 @@ def test_odd_documents_are_read_or_refused(value: Any, member: str) -> None:
             read({**head, member: value})
         except SbomInvalid:
             continue
+
+
+@pytest.mark.parametrize("name", ["trivy.cdx.json", "trivy.spdx.json"])
+def test_what_trivy_writes_is_read_without_gaps(name: str) -> None:
+    found = read_sbom((FIXTURES / name).read_bytes(), name)
+
+    assert [(one.ecosystem, one.name.lower(), one.version) for one in found.packages] == [
+        ("PyPI", "jinja2", "2.10"),
+        ("npm", "lodash", "4.17.20"),
+    ]
+    assert found.gaps == ()

@@ -79,7 +79,7 @@ def read(body: bytes) -> ForeignReport:
     """The report; raises msgspec's errors, and ReportInvalid for another version."""
     document = msgspec.json.decode(body, type=_Document)
     if document.spec_version not in _VERSIONS:
-        raise ReportInvalid(f"CycloneDX {document.spec_version[:20]} is not read.", remedy="Write it as 1.4 to 1.6.")
+        raise ReportInvalid(f"CycloneDX {document.spec_version[:20]} is not read.", remedy="Write it as 1.4 to 1.7.")
     components: dict[str, _Component] = {}
     waiting = list(document.components)
     while waiting:

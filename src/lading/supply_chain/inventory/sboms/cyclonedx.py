@@ -1,4 +1,4 @@
-"""CycloneDX 1.4 to 1.6 (ECMA-424), JSON: components, also nested ones, with their package URLs."""
+"""CycloneDX 1.4 to 1.7 (ECMA-424), JSON: components, also nested ones, with their package URLs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from lading.supply_chain.inventory.sboms.packages import Collected
 
-VERSIONS: Final = frozenset({"1.4", "1.5", "1.6"})
+VERSIONS: Final = frozenset({"1.4", "1.5", "1.6", "1.7"})
 _MOST_COMPONENTS: Final = 2_000_000
 # What is not a package: a file, a device, the operating system itself (its release is in the package URLs).
 _NO_PACKAGES: Final = frozenset({"file", "device", "device-driver", "data", "cryptographic-asset", "firmware"})

@@ -67,5 +67,5 @@ def _reader(body: bytes, name: str) -> Callable[[bytes], Collected]:
     found = f"CycloneDX {head.spec_version}" if head.bom_format == "CycloneDX" else head.spdx_version or "another form"
     raise SbomInvalid(
         f"{name} is {found[:60]}, which is not read.",
-        remedy="Write it as CycloneDX 1.4 to 1.6 or SPDX 2.3, as JSON.",
+        remedy="Write it as CycloneDX 1.4 to 1.7 or SPDX 2.3, as JSON.",
     )
