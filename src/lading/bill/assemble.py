@@ -94,6 +94,7 @@ class Bills:
             sections.guarded("Findings", lambda: sections.findings(digest, details)),
             *self._set_aside(digest),
             sections.guarded("Attestations", lambda: sections.attestations(digest, details)),
+            sections.guarded("Reports", lambda: sections.reports(digest, details)),
             sections.guarded("Decisions", lambda: sections.decisions(about, details)),
         ]
         if workload:

@@ -32,6 +32,10 @@ class Details(Protocol):
         """`predicate_type`, `key_id`, `until` and `problem` (empty: it holds) of each."""
         ...
 
+    def reports(self, image: str) -> list[dict[str, Any]]:
+        """`tool`, `version`, `kind`, `said`, `at`, `current` of each report of another tool, oldest first."""
+        ...
+
     def decisions(self, subjects: list[str]) -> list[dict[str, Any]]:
         """`id`, `stage`, `allowed`, `at`, `reasons` of the youngest decision of each stage and subject."""
         ...
@@ -80,6 +84,10 @@ class NoDetails:
         return []
 
     def attestations(self, image: str) -> list[dict[str, Any]]:
+        del image
+        return []
+
+    def reports(self, image: str) -> list[dict[str, Any]]:
         del image
         return []
 

@@ -151,6 +151,17 @@ def attestations(digest: str, details: Details) -> Section:
     return Section(title="Attestations", columns=("statement", "key", "until", "verified"), rows=rows)
 
 
+def reports(digest: str, details: Details) -> Section:
+    """What other tools said about it."""
+    found = [one for one in details.reports(digest) if one["current"]]
+    if not found:
+        return Section(title="Reports", unknown="no report of another tool was handed in")
+    rows = tuple(
+        (f"{item['tool']} {item['version']}".strip(), item["kind"], item["said"], item["at"][:19]) for item in found
+    )
+    return Section(title="Reports", columns=("tool", "looks at", "said", "at"), rows=rows)
+
+
 def decisions(subjects: list[str], details: Details) -> Section:
     """What the rules said."""
     found = details.decisions(subjects)

@@ -18,6 +18,7 @@ from lading.facts.kinds import (
     orchestration,
     policy,
     replication,
+    reports,
     runtime_security,
     supply_chain,
     system,
@@ -92,6 +93,11 @@ def _stopped(fact: orchestration.ContainerStopped) -> str:
 def _deployed(fact: orchestration.DeploymentFinished) -> str:
     reason = f": {fact.reason}" if fact.reason else ""
     return f"deployment {fact.outcome} after {fact.seconds:.1f} s{reason}"
+
+
+def _reported(fact: reports.ReportAttached) -> str:
+    tests = f"{fact.failed_tests} of {fact.tests} tests failed" if fact.report_kind == "test" else ""
+    return f"{fact.tool} {fact.version} reported ({fact.report_kind}): {tests or _counts(fact.by_severity)}"
 
 
 def _posture(fact: runtime_security.PostureAssessed) -> str:
@@ -196,6 +202,11 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     supply_chain.VexEnded: lambda fact: f"what was said of {fact.flaws[0]} counts no more: {fact.why}",
     supply_chain.ImageMoved: _moved,
     supply_chain.AttestationMade: lambda fact: f"attested: {fact.predicate_type}",
+    reports.ReportAttached: _reported,
+    reports.ReportRepeated: lambda fact: (
+        f"{fact.tool} {fact.version} reported the same way {fact.times} times"
+        + (f", {fact.seconds:.0f} s wasted" if fact.seconds else "")
+    ),
     supply_chain.OwnerChanged: lambda fact: f"belongs to team {fact.team} now, not to {fact.before}",
     orchestration.EngineConnected: lambda fact: f"{fact.engine} {fact.version} answers",
     orchestration.EngineLost: lambda fact: f"the engine does not answer: {fact.reason}",

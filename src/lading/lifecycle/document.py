@@ -8,9 +8,12 @@ from lading.kernel.clock import Clock, timestamp
 from lading.kernel.digest import Digest
 from lading.orchestration.workload.spec import WorkloadSpec
 from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
+from lading.supply_chain.inventory.values import Package
 from lading.supply_chain.match.findings import Findings
+from lading.supply_chain.match.joining import Joined, join
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.states import StateReader
 
@@ -47,6 +50,7 @@ class Documents:
         owners: Owners,
         clock: Clock,
         feeds: Feeds,
+        reports: Reports,
     ) -> None:
         self._registry = registry
         self._states = states
@@ -56,6 +60,7 @@ class Documents:
         self._owners = owners
         self._clock = clock
         self._feeds = feeds
+        self._reports = reports
 
     def of_image(self, image: Digest, environment: str = "production") -> dict[str, Any]:
         """The document about an image."""
@@ -63,10 +68,30 @@ class Documents:
             "now": timestamp(self._clock.now()),
             "environment": environment,
             "image": self._image(image),
-            "findings": self._findings.documents(image, self._owners),
+            "findings": self.findings(image),
             "stale_feeds": self._feeds.stale(),
-            "set_aside": self._findings.documents(image, self._owners, set_aside=True),
+            "set_aside": self.findings(image, set_aside=True),
+            "reports": self._reports.document(image),
         }
+
+    def findings(self, image: Digest, *, set_aside: bool = False) -> list[dict[str, Any]]:
+        """The findings of an image, ours and those that other tools reported, worst first: what counts, or what a VEX
+        statement sets aside."""
+        found = self.joined(image, set_aside=set_aside)
+        teams = {layer: self._owners.owner(layer) for layer in {one.finding.layer for one in found}}
+        return [one.document(teams[one.finding.layer]) for one in found]
+
+    def joined(self, image: Digest, *, set_aside: bool = False) -> list[Joined]:
+        """The same as values. What is set aside stays so when another tool reports it too."""
+        own, told = self._findings.all_of(image), self._reports.told(image)
+        found = join(own, told, self._packages(image) if told else ())
+        return [one for one in found if one.finding.is_set_aside == set_aside]
+
+    def _packages(self, image: Digest) -> tuple[Package, ...]:
+        try:
+            return self._inventories.of(image).packages
+        except NotInventoried:
+            return ()
 
     def of_workload(self, spec: WorkloadSpec, image: Digest, environment: str) -> dict[str, Any]:
         """The document about a workload that shall run an image."""

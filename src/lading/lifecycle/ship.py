@@ -38,6 +38,8 @@ from lading.supply_chain.build.errors import SourceInvalid
 from lading.supply_chain.build.provenance import BuildRecord, provenance
 from lading.supply_chain.build.sources import Sources
 
+# Before the id of the decision in the details of a refusal, for who reads it again.
+DECISION: Final = "decision "
 _REVISION: Final = "org.opencontainers.image.revision"
 
 
@@ -287,6 +289,7 @@ class Ships:
         return Refused(
             f"{what} was refused by policy (decision {decision}).",
             remedy=f"Make the change named above and ship again; `lading policy explain {decision}` repeats it.",
+            details=(f"{DECISION}{decision}",),
         )
 
     def _result(self, identity: str, application: Application, images: dict[str, str], outcome: Outcome) -> ShipResult:

@@ -27,7 +27,9 @@ from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
 from lading.lifecycle.expire import Expiry
+from lading.lifecycle.known import KnownImages
 from lading.lifecycle.patch import Patches
+from lading.lifecycle.report import Testimony
 from lading.lifecycle.reread import Rereading
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
@@ -71,6 +73,7 @@ from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
 from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
+from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
@@ -287,6 +290,10 @@ class Wiring:
         )
 
     @cached_property
+    def reports(self) -> Reports:
+        return Reports(self.database, self.ledger, self.clock)
+
+    @cached_property
     def sources(self) -> Sources:
         return Sources(self.settings.data / "sources")
 
@@ -385,6 +392,7 @@ class Wiring:
             self.owners,
             self.clock,
             self.advisories,
+            self.reports,
         )
 
     @cached_property
@@ -407,6 +415,16 @@ class Wiring:
     @cached_property
     def rereading(self) -> Rereading:
         return Rereading(self.inventories, self.admission)
+
+    @cached_property
+    def testimony(self) -> Testimony:
+        return Testimony(
+            reports=self.reports,
+            attestations=self.attestations,
+            admission=self.admission,
+            states=self.states,
+            relatives=self.registry,
+        )
 
     @cached_property
     def expiry(self) -> Expiry:
@@ -490,11 +508,23 @@ class Wiring:
         return ImageDetails(
             self.registry,
             self.inventories,
-            self.findings,
+            self.documents,
             self.attestations,
             self.policy,
-            self.owners,
+            self.reports,
             self.advisories,
+        )
+
+    @cached_property
+    def known_images(self) -> KnownImages:
+        return KnownImages(
+            registry=self.registry,
+            inventories=self.inventories,
+            documents=self.documents,
+            advisories=self.advisories,
+            policy=self.policy,
+            clock=self.clock,
+            version=self.version,
         )
 
     @cached_property

@@ -9,17 +9,17 @@ import msgspec
 from lading.kernel.clock import Clock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.subject import Subject
+from lading.lifecycle.document import Documents
 from lading.observability.query.telemetry import Telemetry
 from lading.orchestration.rollout.deployments import Deployments
 from lading.policy.decide import Policy
 from lading.runtime_security.judge.incidents import Incidents
 from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.foreign.reports import KeptReport, Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
-from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.registry.reading import Reading
-from lading.wiring.adapters import RegistryOwners
 
 
 class ImageDetails:
@@ -29,25 +29,25 @@ class ImageDetails:
         self,
         registry: Reading,
         inventories: Inventories,
-        findings: Findings,
+        documents: Documents,
         attestations: Attestations,
         policy: Policy,
-        owners: RegistryOwners,
+        reports: Reports,
         advisories: Advisories,
     ) -> None:
         self._registry = registry
         self._inventories = inventories
-        self._findings = findings
+        self._documents = documents
         self._attestations = attestations
         self._policy = policy
-        self._owners = owners
+        self._reports = reports
         self._advisories = advisories
 
     def findings(self, image: str) -> list[dict[str, Any]]:
-        return self._findings.documents(Digest.parse(image), self._owners) if image else []
+        return self._documents.findings(Digest.parse(image)) if image else []
 
     def set_aside(self, image: str) -> list[dict[str, Any]]:
-        return self._findings.documents(Digest.parse(image), self._owners, set_aside=True) if image else []
+        return self._documents.findings(Digest.parse(image), set_aside=True) if image else []
 
     def stale_feeds(self) -> list[dict[str, Any]]:
         return self._advisories.stale()
@@ -97,6 +97,9 @@ class ImageDetails:
             rows.insert(0, signature | {"problem": problem})
         return rows
 
+    def reports(self, image: str) -> list[dict[str, Any]]:
+        return [report_row(kept) for kept in self._reports.of(Digest.parse(image))] if image else []
+
     def decisions(self, subjects: list[str]) -> list[dict[str, Any]]:
         shown = []
         for subject in dict.fromkeys(subjects):
@@ -121,6 +124,34 @@ class ImageDetails:
             return self._inventories.layer(layer).package_count
         except NotInventoried:
             return None
+
+
+def report_row(kept: KeptReport) -> dict[str, Any]:
+    """A report as lists show it: what it came to, in one text."""
+    report = kept.report
+    counts: dict[str, int] = {}
+    for one in sorted(report.results, key=lambda one: -one.severity):
+        counts[one.severity.label] = counts.get(one.severity.label, 0) + 1
+    said = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "nothing wrong"
+    if (tests := report.tests) is not None:
+        said = f"{tests.failed + tests.errors} of {tests.total} tests failed, {tests.skipped} skipped"
+    elif report.kind == "inventory":
+        said = f"{report.components} components"
+    return {
+        "tool": report.tool,
+        "version": report.version,
+        "kind": report.kind,
+        "form": report.form,
+        "configuration": report.configuration,
+        "said": said,
+        "seconds": report.seconds,
+        "at": kept.at,
+        "actor": kept.actor,
+        "current": kept.current,
+        "attestation": kept.attestation,
+        "content": kept.content,
+        "repeated": kept.repeated,
+    }
 
 
 class WorkloadDetails:

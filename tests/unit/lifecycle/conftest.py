@@ -19,6 +19,7 @@ from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import BaseOrder, Bases, NoMirror
 from lading.lifecycle.document import Documents
 from lading.lifecycle.patch import Patches, PatchResult
+from lading.lifecycle.report import Testimony
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import ShipRequest, ShipResult, Ships, Site
 from lading.lifecycle.steps import BuildSteps
@@ -39,6 +40,7 @@ from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, 
 from lading.supply_chain.build.builder_memory import MemoryBuilder
 from lading.supply_chain.build.context import pack_directory
 from lading.supply_chain.build.sources import Sources
+from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
@@ -151,15 +153,28 @@ class House:
         owners, key = RegistryOwners(self.registry), PrivateKey.generate()
         self.attestations = Attestations(RegistryArtifacts(self.registry), key, database, ledger, clock)
         self.policy = Policy(database, ledger, pack, clock)
+        self.reports = Reports(database, ledger, clock)
         explainer = Explainer(self.policy, Replay(database), EcosystemOrder())
         documents = Documents(
-            self.registry, self.states, inventories, self.findings, self.attestations, owners, clock, self.advisories
+            self.registry,
+            self.states,
+            inventories,
+            self.findings,
+            self.attestations,
+            owners,
+            clock,
+            self.advisories,
+            self.reports,
         )
         self.admission = Admission(
             database=database, ledger=ledger, states=self.states, inventories=inventories, findings=self.findings,
             documents=documents, policy=self.policy, attestations=self.attestations,
             bill_of_materials=InventoryBillOfMaterials(inventories, self.registry), indexes=self.registry,
             clock=clock,
+        )  # fmt: skip
+        self.testimony = Testimony(
+            reports=self.reports, attestations=self.attestations, admission=self.admission, states=self.states,
+            relatives=self.registry,
         )  # fmt: skip
         self.archive = Archive(directory / "bases")
         self.bases = Bases(

@@ -23,7 +23,9 @@ from lading.entrypoints.api.routes import (
     mirrors,
     registry,
     replication,
+    reports,
     repositories,
+    scans,
     ships,
     status,
     strategy,
@@ -50,8 +52,8 @@ def api_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     errors.install(app)
     for module in (
-        status, jobs, ships, handling, images, knowledge, vex, decisions, workloads, incidents, telemetry, bills,
-        strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
+        status, jobs, ships, handling, reports, scans, images, knowledge, vex, decisions, workloads, incidents,
+        telemetry, bills, strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

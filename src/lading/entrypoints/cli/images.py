@@ -67,6 +67,8 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
             out.print(f"[bold]{key:<12}[/]{escape(shown)}")
     if found["members"]:
         print_rows(found["members"], ("platform", "digest", "state", "why"), output, "")
+    if reported := [row for row in found["reports"] if row["current"]]:
+        print_rows(reported, ("tool", "version", "kind", "said", "at"), output, "")
     if found["running"]:
         print_rows(found["running"], ("workload", "name", "team", "node"), output, "")
     print_rows(found["layers"], ("digest", "size_mb", "packages", "team", "origin"), output, "It has no layers.")
@@ -75,7 +77,19 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
 def findings(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     """List what is known to be wrong with an image, worst first."""
     rows = ApiClient().get(f"/api/v1/images/{image}/findings")
-    columns = ("severity", "id", "package", "version", "fixed", "kev", "epss", "owner", "origin", "layer")
+    columns = (
+        "severity",
+        "id",
+        "package",
+        "version",
+        "fixed",
+        "kev",
+        "epss",
+        "reported_by",
+        "owner",
+        "origin",
+        "layer",
+    )
     aside = ApiClient().get(f"/api/v1/images/{image}/findings", set_aside="true")
     if output is Output.JSON:
         print_json([*rows, *aside])

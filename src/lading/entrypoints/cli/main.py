@@ -15,6 +15,7 @@ from lading.entrypoints.cli import (
     bills,
     demo,
     deploys,
+    diffs,
     identities,
     images,
     incidents,
@@ -22,7 +23,9 @@ from lading.entrypoints.cli import (
     ledgers,
     policies,
     registries,
+    reports,
     repositories,
+    scans,
     server,
     ships,
     strategies,
@@ -41,8 +44,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    server, demo, ships, deploys, bills, images, bases, knowledge, policies, incidents, telemetry,
-    strategies, ledgers, identities, repositories, backups, registries,
+    server, demo, ships, scans, diffs, reports, deploys, bills, images, bases, knowledge, policies, incidents,
+    telemetry, strategies, ledgers, identities, repositories, backups, registries,
 ):  # fmt: skip
     module.register(app)
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from lading.entrypoints.cli.client import ApiClient
 from lading.entrypoints.cli.options import LimitOption, OutputOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
+from lading.entrypoints.cli.pipelines import FORMS, OutputFileOption, PipelineOption, PipelineOutput, publish
 from lading.policy.examples import run_examples
 from lading.policy.pack import load_pack, read_texts
 
@@ -79,11 +80,15 @@ def decisions(
 
 def explain(
     decision: Annotated[str, typer.Argument(help="Id of a decision.")],
-    output: OutputOption = Output.TABLE,
+    output: PipelineOption = PipelineOutput.TABLE,
+    output_file: OutputFileOption = None,
 ) -> None:
     """Explain a decision: rule, finding, layer, owner, and the smallest change that would pass."""
+    if output in FORMS:
+        publish(ApiClient(), [f"/api/v1/decisions/{decision}/report"], output, output_file)
+        return
     answer = ApiClient().get(f"/api/v1/decisions/{decision}")
-    if output is Output.JSON:
+    if output is PipelineOutput.JSON:
         print_json(answer)
         return
     out.print(escape(answer["text"]), soft_wrap=True)

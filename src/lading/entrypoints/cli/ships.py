@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from lading.entrypoints.cli.client import ApiClient
+from lading.entrypoints.cli.client import ApiClient, ServerSaid
 from lading.entrypoints.cli.options import LimitOption, OutputOption, TeamOption
 from lading.entrypoints.cli.output import Output, err, out, print_rows
+from lading.entrypoints.cli.pipelines import FORMS, OutputFileOption, PipelineOption, PipelineOutput, publish
 from lading.entrypoints.cli.progress import follow_job
 from lading.kernel.errors import InvalidInput
+from lading.lifecycle.ship import DECISION
 from lading.supply_chain.build.context import describe_source, pack_directory
 
 
@@ -27,11 +29,13 @@ def ship(
     team: TeamOption = "",
     build_only: Annotated[bool, typer.Option("--build-only", help="Build, push and judge; do not deploy.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; follow with `lading jobs`.")] = False,
-    output: OutputOption = Output.TABLE,
+    output: PipelineOption = PipelineOutput.TABLE,
+    output_file: OutputFileOption = None,
 ) -> None:
     """Build, push, inventory, match, decide, sign and deploy an application.
 
-    Exit code 3 means that a policy refused it; the explanation says what would pass.
+    Exit code 3 means that a policy refused it; the explanation says what would pass. SARIF and JUnit are written then
+    too.
     """
     if not directory.is_dir():
         raise InvalidInput(f"{directory} is not a directory.", remedy="Name the one that holds compose.yaml.")
@@ -52,9 +56,24 @@ def ship(
     if detach:
         out.print(job["id"])
         return
-    result = follow_job(client, job["id"], output)
-    if output is Output.TABLE:
+    if output in FORMS:
+        _followed(client, job["id"], output, output_file)
+        return
+    result = follow_job(client, job["id"], Output(output.value))
+    if output is PipelineOutput.TABLE:
         _summary(result)
+
+
+def _followed(client: ApiClient, job: str, form: PipelineOutput, file: Path | None) -> None:
+    """Follow a ship and write what was decided about its images, also when it was refused."""
+    try:
+        result = follow_job(client, job)
+    except ServerSaid as error:
+        decisions = [one.removeprefix(DECISION) for one in error.details if one.startswith(DECISION)]
+        publish(client, [f"/api/v1/decisions/{one}/report" for one in decisions], form, file)
+        raise
+    digests = dict.fromkeys(str(digest) for digest in dict(result["images"]).values())
+    publish(client, [f"/api/v1/images/{digest}/scan" for digest in digests], form, file)
 
 
 def _summary(result: dict[str, object]) -> None:

@@ -52,7 +52,7 @@ class ConsoleData:
         row = next(item for item in parts.registry.images(digest=parsed, limit=1) or [self._unknown(parsed)])
         parts.identity.require(self._viewer, Operation.READ, row.team or "*", target=digest)
         bill = parts.bills.of(digest)
-        findings = parts.findings.documents(parsed, parts.owners)
+        findings = parts.documents.findings(parsed)
         return {
             "image": msgspec.to_builtins(row),
             "bill": bill,

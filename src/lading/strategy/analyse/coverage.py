@@ -10,7 +10,7 @@ import msgspec
 from lading.kernel.clock import Clock, parse_timestamp
 from lading.state import Database
 from lading.strategy.catalogue.catalogue import Capability, catalogue
-from lading.strategy.evidence.sql import Seen, Tool, everything
+from lading.strategy.evidence.sql import Seen, Tool, Waste, all_waste, everything
 
 WINDOW: Final = timedelta(days=30)
 
@@ -41,6 +41,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     tools: tuple[Tool, ...]
     duplicates: tuple[Duplicate, ...]
+    waste: tuple[Waste, ...] = ()
 
     def count(self, coverage: str) -> int:
         """How many capabilities have this coverage."""
@@ -51,6 +52,7 @@ def report(database: Database, clock: Clock, window: timedelta = WINDOW) -> Repo
     """Hold the catalogue against the evidence of the last `window`."""
     with database.read() as tx:
         kinds, tools = everything(tx)
+        waste = all_waste(tx)
     since = clock.now() - window
     live = {kind: item for kind, item in kinds.items() if parse_timestamp(item.at) >= since}
     rows = tuple(_row(area.area, capability, live) for area in catalogue() for capability in area.capabilities)
@@ -60,7 +62,7 @@ def report(database: Database, clock: Clock, window: timedelta = WINDOW) -> Repo
     duplicates = tuple(
         Duplicate(role=role, tools=tuple(names)) for role, names in sorted(roles.items()) if len(names) > 1
     )
-    return Report(rows=rows, tools=tuple(tools), duplicates=duplicates)
+    return Report(rows=rows, tools=tuple(tools), duplicates=duplicates, waste=tuple(waste))
 
 
 def _row(area: str, capability: Capability, live: dict[str, Seen]) -> Row:

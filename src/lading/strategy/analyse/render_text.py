@@ -37,6 +37,11 @@ def render_report(report: Report, console: Console) -> None:
         console.print(Text(f"tool  {tool.role:<10} {tool.name} {tool.version}", style="dim"))
     for duplicate in report.duplicates:
         console.print(Text(f"duplicate: {', '.join(duplicate.tools)} all act as {duplicate.role}", style="yellow"))
+    for waste in report.waste:
+        seconds = f", {waste.seconds:.0f} s" if waste.seconds else ""
+        console.print(
+            Text(f"waste: {waste.tool} reported the same way again {waste.times} times{seconds}", style="yellow")
+        )
 
 
 def _evidence(row: Row) -> str:

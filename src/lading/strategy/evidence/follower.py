@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lading.facts import Entry
 from lading.facts.kinds.orchestration import EngineConnected
+from lading.facts.kinds.reports import ReportAttached, ReportRepeated
 from lading.facts.kinds.supply_chain import ImageBuilt
 from lading.facts.kinds.system import ToolSeen
 from lading.kernel.clock import timestamp
@@ -36,6 +37,10 @@ class EvidenceFollower:
         match entry.fact:
             case ToolSeen(name=name, role=role, version=version):
                 sql.keep_tool(tx, sql.Tool(name=name, role=role, version=version, at=at))
+            case ReportAttached(tool=name, version=version, report_kind=kind):
+                sql.keep_tool(tx, sql.Tool(name=name, role=f"report of {kind}", version=version, at=at))
+            case ReportRepeated(tool=name, seconds=seconds):
+                sql.add_waste(tx, name, seconds)
             case EngineConnected(engine=name, version=version):
                 sql.keep_tool(tx, sql.Tool(name=name, role="engine", version=version, at=at))
             case ImageBuilt(builder=builder):

@@ -27,6 +27,21 @@ tools: Final = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
+waste: Final = sa.Table(
+    "strategy_waste",
+    metadata,
+    sa.Column("tool", sa.Text, primary_key=True),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+
+
+class Waste(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that did the same work again: how often, and for how many seconds, as far as they are known."""
+
+    tool: str
+    times: int
+    seconds: float
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +75,19 @@ def keep_tool(tx: Transaction, tool: Tool) -> None:
     where = (tools.c.name == tool.name) & (tools.c.role == tool.role)
     if tx.execute(sa.update(tools).where(where).values(version=tool.version, at=tool.at)).rowcount == 0:
         tx.execute(sa.insert(tools).values(msgspec.structs.asdict(tool)))
+
+
+def add_waste(tx: Transaction, tool: str, seconds: float) -> None:
+    """Add one repetition of a tool's work."""
+    values = {"times": waste.c.times + 1, "seconds": waste.c.seconds + seconds}
+    if tx.execute(sa.update(waste).where(waste.c.tool == tool).values(values)).rowcount == 0:
+        tx.execute(sa.insert(waste).values(tool=tool, times=1, seconds=seconds))
+
+
+def all_waste(tx: Transaction) -> list[Waste]:
+    """Every tool that repeated itself, the most seconds first."""
+    query = sa.select(waste).order_by(waste.c.seconds.desc(), waste.c.times.desc(), waste.c.tool)
+    return [Waste(**row._mapping) for row in tx.execute(query)]
 
 
 def everything(tx: Transaction) -> tuple[dict[str, Seen], list[Tool]]:

@@ -382,6 +382,11 @@ class Advisories:
         with self._database.read() as tx:
             return self._store.by_name(tx, name)
 
+    def speaks_of(self, ecosystems: Sequence[str]) -> set[str]:
+        """Those of the ecosystems about which any advisory is known."""
+        with self._database.read() as tx:
+            return {one for one in ecosystems if self._store.speaks_of(tx, one)}
+
     def lock(self, tx: Transaction) -> None:
         """Keep importers and other matchers out until `tx` ends."""
         self._store.lock(tx)

@@ -191,6 +191,11 @@ class AdvisoryStore:
                 found.setdefault(name, []).append(_decode(bytes(body)))
         return found
 
+    def speaks_of(self, tx: Transaction, ecosystem: str) -> bool:
+        """Whether any record is about a package of the ecosystem."""
+        query = sa.select(affected.c.id).where(affected.c.ecosystem == ecosystem).limit(1)
+        return tx.execute(query).first() is not None
+
     def pairs_of(self, tx: Transaction, some_names: Sequence[str]) -> set[tuple[str, str]]:
         """The packages (ecosystem and name) that the advisories with these names are about."""
         query = sa.select(affected.c.ecosystem, affected.c.name).join(names, names.c.id == affected.c.id).distinct()

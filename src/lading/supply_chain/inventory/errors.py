@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.kernel.errors import LadingError, NotFound
+from lading.kernel.errors import InvalidInput, LadingError, NotFound
 
 
 class InventoryError(LadingError):
@@ -21,3 +21,9 @@ class NotInventoried(InventoryError, NotFound):
     """The image was never inventoried."""
 
     code = "not_inventoried"
+
+
+class SbomInvalid(InventoryError, InvalidInput):
+    """A bill of materials is malformed, too large, or of a form that is not read."""
+
+    code = "sbom_invalid"

@@ -106,6 +106,12 @@ class Findings:
         with self._database.write() as tx:
             self._index.forget(tx, str(image))
 
+    def judge(self, inventory: ImageInventory) -> list[Finding]:
+        """What matching an inventory now would find, worst first; nothing is kept."""
+        with self._database.read() as tx:
+            judged = self._matching.judge(tx, dict(enumerate(inventory.packages)))
+        return sorted((one for found in judged.values() for one in found), key=worst_first)
+
     def match_advisories(self, names: Iterable[str]) -> list[ImageChange]:
         """Match what changed (`Imported.touched`) against every package ever indexed; what changed for each image."""
         with self._database.write() as tx:

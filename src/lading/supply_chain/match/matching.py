@@ -56,7 +56,7 @@ class Matching:
 
     def update(self, tx: Transaction, numbers: Sequence[int]) -> dict[int, PackageChange]:
         """Judge packages anew and keep the difference; package -> what changed, when something did."""
-        judged = self._judge(tx, self._index.packages(tx, numbers))
+        judged = self.judge(tx, self._index.packages(tx, numbers))
         before = self._flaws.found(tx, numbers)
         after = {(number, one.id): one for number, found in judged.items() for one in found}
         stale = [key for key in before if after.get(key) != before[key]]
@@ -101,7 +101,7 @@ class Matching:
             tx, [_fact(change, counts.get(change.image, {}), cause) for change in telling], actor=_ACTOR
         )
 
-    def _judge(self, tx: Transaction, packages: Mapping[int, Package]) -> dict[int, list[Finding]]:
+    def judge(self, tx: Transaction, packages: Mapping[int, Package]) -> dict[int, list[Finding]]:
         wanted: dict[str, set[str]] = {}
         for package in packages.values():
             ecosystem, name, _ = matcher.matched_as(package)

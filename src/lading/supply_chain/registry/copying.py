@@ -96,9 +96,9 @@ def copy_image(
         ContentMismatch: the source serves something else than was asked for.
         ManifestInvalid, ManifestUnknown: there is no such image, or it is malformed.
     """
-    manifest, body = _fetch(source, repository, reference)
+    manifest, body = fetch_manifest(source, repository, reference)
     if platform and manifest.is_index:
-        manifest, body = _fetch(source, repository, str(_member(manifest, platform).digest))
+        manifest, body = fetch_manifest(source, repository, str(_member(manifest, platform).digest))
     copied = Copied(manifest.digest)
     target = to or repository
     _copy_parts(source, repository, sink, target, manifest, copied, wanted, MOST_NESTING)
@@ -123,7 +123,7 @@ def _copy_parts(
     for part in manifest.parts:
         if part.role == "manifest" and part.media_type in IMAGES | INDEXES:
             if part.digest not in copied.manifests and wanted(part):
-                member, body = _fetch(source, repository, str(part.digest))
+                member, body = fetch_manifest(source, repository, str(part.digest))
                 _copy_parts(source, repository, sink, target, member, copied, wanted, depth - 1)
                 sink.put_manifest(target, str(member.digest), member.media_type, body)
         elif not part.foreign:
@@ -150,7 +150,8 @@ def _bounded(chunks: Iterator[bytes], part: Part) -> Iterator[bytes]:
         yield chunk
 
 
-def _fetch(source: ImageSource, repository: str, reference: str) -> tuple[Manifest, bytes]:
+def fetch_manifest(source: ImageSource, repository: str, reference: str) -> tuple[Manifest, bytes]:
+    """A manifest and its bytes, checked against the digest that named it; raises ContentMismatch and as the source."""
     wanted = Digest.parse(reference) if ":" in reference else None
     found = source.manifest(repository, reference)
     algorithm = wanted.algorithm if wanted else "sha256"

@@ -67,9 +67,10 @@ def list_images(
 
 @router.get("/images/{image:path}/findings")
 def findings(parts: Parts, caller: Caller, image: str, set_aside: bool = False) -> list[dict[str, Any]]:
-    """What is known to be wrong with an image, worst first: what counts, or what a VEX statement sets aside."""
+    """What is known to be wrong with an image, worst first, and who reported it: what counts, or what a VEX statement
+    sets aside."""
     row = find_image(parts, caller, image)
-    found = parts.findings.documents(Digest.parse(row.digest), parts.owners, set_aside=set_aside)
+    found = parts.documents.findings(Digest.parse(row.digest), set_aside=set_aside)
     origins = {layer: parts.owners.origin(layer) for layer in {one["layer"] for one in found}}
     return [one | {"origin": origins[one["layer"]]} for one in found]
 
@@ -107,6 +108,7 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     shown["pull"] = _pulled(parts, row)
     shown["running"] = msgspec.to_builtins(parts.revocation.running(digest))
     shown["members"] = _members(parts, digest)
+    shown["reports"] = parts.details.reports(row.digest)
     shown["layers"] = [
         {
             "digest": item["digest"],
