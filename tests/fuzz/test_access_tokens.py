@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 from lading.kernel.clock import ManualClock
 from lading.supply_chain.registry.access import Access, Scopes, Visitor
 from lading.supply_chain.registry.scopes import read_scopes, write_scopes
-from lading.supply_chain.registry.token_keys import TokenKeys
+from lading.supply_chain.registry.token_keys_made import MadeTokenKeys
 from lading.supply_chain.registry.tokens import MOST_TEXT, AccessTokens
 
 SERVICE = "lading-main"
@@ -49,7 +49,7 @@ class Issuer:
     def __init__(self, directory: Path) -> None:
         self.clock = ManualClock()
         self.now = int(self.clock.now().timestamp())
-        self.keys = TokenKeys(directory, self.clock)
+        self.keys = MadeTokenKeys(directory, self.clock)
         self.tokens = AccessTokens(self.keys, SERVICE, self.clock)
         self.genuine = self.tokens.issue(VISITOR, SCOPES).text
         self.claims = json.loads(decoded(self.genuine.split(".")[1]))

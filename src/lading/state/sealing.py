@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lading.kernel.errors import IntegrityFailure, InvalidInput, LadingError, Unavailable
+from lading.state.secret_files import create_once
 
 KEY_NAME: Final = "sealing-key"
 MOST_SECRET: Final = 16 << 10
@@ -103,7 +104,7 @@ def open_sealer(directory: Path) -> Sealer:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create(path)
+            create_once(path, base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
         if path.stat().st_mode & 0o077:
             raise SealingKeyUnusable(f"The sealing key {path} can be read by others.", remedy=f"Run: chmod 600 {path}")
         with path.open("rb") as file:
@@ -125,25 +126,3 @@ def open_sealer(directory: Path) -> Sealer:
 
 def _bound(purpose: str) -> bytes:
     return f"lading:{purpose}".encode()
-
-
-def _create(path: Path) -> None:
-    """Write the whole file beside its place, then link it there: the loser of a race uses the winner's key."""
-    draft = path.with_name(f".{KEY_NAME}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    finally:
-        draft.unlink(missing_ok=True)

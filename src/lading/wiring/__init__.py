@@ -83,6 +83,7 @@ from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.registry import Registry, Storage
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import ImageStates
+from lading.supply_chain.registry.token_keys_made import MadeTokenKeys
 from lading.supply_chain.registry.tokens import AccessTokens
 from lading.supply_chain.registry.visibility import Visibilities
 from lading.wiring.access import IdentityAuthenticator, open_tokens
@@ -226,8 +227,12 @@ class Wiring:
         return IdentityAuthenticator(self.identity, anonymous=self.settings.anonymous_pull, tokens=self.tokens)
 
     @cached_property
+    def token_keys(self) -> MadeTokenKeys:
+        return MadeTokenKeys(self.settings.data / "keys", self.clock)
+
+    @cached_property
     def tokens(self) -> AccessTokens:
-        return open_tokens(self.settings, self.clock)
+        return open_tokens(self.settings, self.token_keys, self.clock)
 
     @cached_property
     def collecting(self) -> Collecting:

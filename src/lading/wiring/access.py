@@ -78,9 +78,13 @@ class IdentityAuthenticator:
         return sight_of(principal)
 
 
-def open_tokens(settings: Settings, clock: Clock | None = None) -> AccessTokens:
-    """The tokens of this Lading: every endpoint on every host issues and reads the same."""
-    return AccessTokens(TokenKeys(settings.data / "keys", clock), f"lading-{settings.region}", clock)
+def open_tokens(settings: Settings, keys: TokenKeys | None = None, clock: Clock | None = None) -> AccessTokens:
+    """The tokens of this Lading: every endpoint on every host issues and reads the same.
+
+    Args:
+        keys: the keys to sign with; those of the data directory, only to be read, when left out.
+    """
+    return AccessTokens(keys or TokenKeys(settings.data / "keys", clock), f"lading-{settings.region}", clock)
 
 
 def sight_of(principal: Principal) -> Sight:

@@ -6,7 +6,6 @@ owner alone, and never overwritten.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lading.kernel.digest import Digest
+from lading.state.secret_files import create_once
 from lading.supply_chain.attest.errors import KeyUnusable
 
 PRIVATE_NAME: Final = "signing-key.pem"
@@ -83,7 +83,7 @@ def open_local_key(directory: Path) -> PrivateKey:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create(path)
+            create_once(path, _generated())
         mode = path.stat().st_mode & 0o077
         if mode:
             raise KeyUnusable(f"The signing key {path} can be read by others.", remedy=f"Run: chmod 600 {path}")
@@ -98,30 +98,11 @@ def open_local_key(directory: Path) -> PrivateKey:
     return key
 
 
-def _create(path: Path) -> None:
-    """Write the whole file beside its place, then link it there: the loser of a race uses the winner's key."""
+def _generated() -> bytes:
     private = ec.generate_private_key(ec.SECP256R1())
-    pem = private.private_bytes(
+    return private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    draft = path.with_name(f".{PRIVATE_NAME}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> PrivateKey:

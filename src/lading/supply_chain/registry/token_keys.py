@@ -10,12 +10,10 @@ with the new key. Processes notice a new file within a second.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from joserfc.errors import JoseError
@@ -25,11 +23,9 @@ from lading.kernel.clock import Clock, SystemClock
 from lading.supply_chain.registry.errors import TokenKeysUnusable
 
 KEYS_NAME: Final = "token-keys.json"
-_CURVE: Final = "P-256"
+CURVE: Final = "P-256"
 _LOOK_SECONDS: Final = 1.0
-_KEPT_SECONDS: Final = 3_600
 _MOST_BYTES: Final = 65_536
-_MOST_KEYS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +38,9 @@ class TokenKey:
 
 
 class TokenKeys:
-    """The keys in a directory, made at the first use. May be used from several threads.
+    """The keys in a directory, to be read. May be used from several threads.
 
-    Every method raises TokenKeysUnusable: the file cannot be read or made, others can read it, or it holds no keys.
+    Every method raises TokenKeysUnusable: the file is not there, others can read it, or it holds no keys.
     """
 
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
@@ -65,21 +61,6 @@ class TokenKeys:
         """The key with this id, whether it signs already or did so within the last hour."""
         return next((one for one in self._current() if one.id == identity), None)
 
-    def rotate(self, after: timedelta = timedelta(0)) -> TokenKey:
-        """Make a key that signs from a moment on; returns it. Keys that signed nothing valid are dropped."""
-        keys = self._current(at_once=True)
-        now = int(self._clock.now().timestamp())
-        made = _generate(now + int(after.total_seconds()))
-        kept = [one for one in keys if not _is_over(one, keys, now)][-_MOST_KEYS + 1 :]
-        draft = self._draft((*kept, made))
-        try:
-            draft.replace(self._path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise self._unusable(f"cannot be replaced: {error.strerror}") from error
-        self._current(at_once=True)
-        return made
-
     def _current(self, *, at_once: bool = False) -> tuple[TokenKey, ...]:
         if not at_once and self._keys and self._clock.monotonic() < self._looked + _LOOK_SECONDS:
             return self._keys
@@ -87,13 +68,13 @@ class TokenKeys:
             try:
                 self._look()
             except OSError as error:
-                raise self._unusable(f"cannot be read or made: {error.strerror}") from error
+                raise self._unusable(f"cannot be read: {error.strerror}") from error
             self._looked = self._clock.monotonic()
             return self._keys
 
     def _look(self) -> None:
         if not self._path.exists():
-            self._make()
+            self._absent()
         with self._path.open("rb") as file:
             found = os.fstat(file.fileno())
             if found.st_mode & 0o077:
@@ -111,44 +92,12 @@ class TokenKeys:
             ]
         except (msgspec.MsgspecError, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._unusable("is damaged", "Remove it to have another made; tokens of some minutes end.") from error
-        if not keys or not all(one.key.curve_name == _CURVE and one.key.is_private for one in keys):
+        if not keys or not all(one.key.curve_name == CURVE and one.key.is_private for one in keys):
             raise self._unusable("holds no private P-256 key", "Remove it to have another made.")
         return tuple(sorted(keys, key=lambda one: one.since))
 
-    def _make(self) -> None:
-        """Write the whole file beside its place, then link it there: the loser of a race uses the winner's keys."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._draft((_generate(int(self._clock.now().timestamp())),))
-        try:
-            os.link(draft, self._path)
-        except FileExistsError:
-            return
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def _draft(self, keys: tuple[TokenKey, ...]) -> Path:
-        draft = self._path.with_name(f".{KEYS_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
-        content = msgspec.json.encode({"keys": [_jwk(one) for one in keys]})
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return draft
+    def _absent(self) -> None:
+        raise self._unusable("is not there", "Start Lading on the host that makes it, or copy its keys directory here.")
 
     def _unusable(self, what: str, remedy: str = "Check the data directory.") -> TokenKeysUnusable:
         return TokenKeysUnusable(f"The file of token keys {self._path} {what}.", remedy=remedy)
-
-
-def _generate(since: int) -> TokenKey:
-    identity = secrets.token_hex(8)
-    return TokenKey(identity, since, ECKey.generate_key(_CURVE, {"kid": identity, "alg": "ES256", "use": "sig"}))
-
-
-def _jwk(key: TokenKey) -> dict[str, Any]:
-    return {**key.key.as_dict(private=True), "from": key.since}
-
-
-def _is_over(key: TokenKey, keys: tuple[TokenKey, ...], now: int) -> bool:
-    """Whether a younger key has signed for so long that nothing of this one is valid any more."""
-    return any(key.since < one.since <= now - _KEPT_SECONDS for one in keys)

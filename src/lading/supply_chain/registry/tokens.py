@@ -15,7 +15,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from joserfc import jwt
@@ -27,7 +26,7 @@ from lading.kernel.ids import new_id
 from lading.kernel.reference import is_repository_name
 from lading.supply_chain.registry.access import Access, Scopes, Visitor
 from lading.supply_chain.registry.errors import TokenRequestInvalid
-from lading.supply_chain.registry.token_keys import TokenKey, TokenKeys
+from lading.supply_chain.registry.token_keys import TokenKeys
 
 LIFETIME_SECONDS: Final = 300
 SKEW_SECONDS: Final = 10
@@ -74,7 +73,7 @@ class AccessTokens:
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
 
     def ready(self) -> None:
-        """Make the keys if there are none yet; raises TokenKeysUnusable."""
+        """See that there is a key to sign with; raises TokenKeysUnusable."""
         self._keys.signing()
 
     def issue(self, visitor: Visitor, scopes: Scopes) -> Issued:
@@ -102,10 +101,6 @@ class AccessTokens:
         if len(text) > MOST_TEXT:
             raise TokenRequestInvalid("A token for so much would be too long.", remedy="Ask for fewer repositories.")
         return Issued(text, now, now + LIFETIME_SECONDS)
-
-    def rotate(self, after: timedelta) -> TokenKey:
-        """Sign with a new key from then on; raises TokenKeysUnusable."""
-        return self._keys.rotate(after)
 
     def read(self, text: str) -> Claims | None:
         """What a token says; None unless we signed it, for this service, and its time is now."""

@@ -43,9 +43,8 @@ CHANGES = {
     "hardlink_to",
     "touch",
 }
-# Neither touches what is served: refusals and counts are appended to files of their own, and the keys of tokens are made
-# when nobody made them yet.
-MAY = {"lading.supply_chain.registry.spool", "lading.supply_chain.registry.token_keys"}
+# It does not touch what is served: refusals and counts are appended to files of their own.
+MAY = {"lading.supply_chain.registry.spool"}
 
 
 def loaded() -> list[str]:

@@ -22,6 +22,7 @@ from lading.supply_chain.registry.access import (
 from lading.supply_chain.registry.errors import TokenKeysUnusable, TokenRequestInvalid
 from lading.supply_chain.registry.scopes import granted, read_scopes, write_scopes
 from lading.supply_chain.registry.token_keys import KEYS_NAME, TokenKeys
+from lading.supply_chain.registry.token_keys_made import MadeTokenKeys
 from lading.supply_chain.registry.tokens import LIFETIME_SECONDS, SKEW_SECONDS, AccessTokens
 
 VISITOR = Visitor("robot:shop/ci", "shop", "token-1")
@@ -29,12 +30,12 @@ SCOPES = Scopes({"shop/web": frozenset({Access.PULL, Access.PUSH}), "mail/web": 
 
 
 @pytest.fixture
-def keys(tmp_path: Path, clock: ManualClock) -> TokenKeys:
-    return TokenKeys(tmp_path, clock)
+def keys(tmp_path: Path, clock: ManualClock) -> MadeTokenKeys:
+    return MadeTokenKeys(tmp_path, clock)
 
 
 @pytest.fixture
-def tokens(keys: TokenKeys, clock: ManualClock) -> AccessTokens:
+def tokens(keys: MadeTokenKeys, clock: ManualClock) -> AccessTokens:
     return AccessTokens(keys, "lading-main", clock)
 
 
@@ -59,7 +60,7 @@ def test_a_token_says_who_asked_what_proved_it_and_what_for(tokens: AccessTokens
 def test_another_host_with_the_same_keys_reads_it_without_asking(
     tokens: AccessTokens, tmp_path: Path, clock: ManualClock
 ) -> None:
-    other = AccessTokens(TokenKeys(tmp_path, clock), "lading-main", clock)
+    other = AccessTokens(MadeTokenKeys(tmp_path, clock), "lading-main", clock)
     assert other.read(tokens.issue(VISITOR, SCOPES).text) is not None
 
 
@@ -71,7 +72,7 @@ def test_a_token_ends_after_five_minutes_whether_it_was_read_before_or_not(
     assert tokens.read(text) is not None
     clock.sleep(1)
     assert tokens.read(text) is None
-    assert AccessTokens(TokenKeys(tmp_path, clock), "lading-main", clock).read(text) is None
+    assert AccessTokens(MadeTokenKeys(tmp_path, clock), "lading-main", clock).read(text) is None
 
 
 @pytest.mark.parametrize(("ahead", "is_read"), [(SKEW_SECONDS, True), (SKEW_SECONDS + 1, False)])
@@ -80,16 +81,16 @@ def test_a_token_of_a_host_whose_clock_is_ahead_is_believed_within_bounds(
 ) -> None:
     here, there = ManualClock(), ManualClock()
     there.sleep(ahead)
-    text = AccessTokens(TokenKeys(tmp_path, here), "lading-main", there).issue(VISITOR, SCOPES).text
-    assert (AccessTokens(TokenKeys(tmp_path, here), "lading-main", here).read(text) is not None) is is_read
+    text = AccessTokens(MadeTokenKeys(tmp_path, here), "lading-main", there).issue(VISITOR, SCOPES).text
+    assert (AccessTokens(MadeTokenKeys(tmp_path, here), "lading-main", here).read(text) is not None) is is_read
 
 
 def test_a_token_of_another_service_or_other_keys_is_none(
-    tokens: AccessTokens, keys: TokenKeys, tmp_path: Path, clock: ManualClock
+    tokens: AccessTokens, keys: MadeTokenKeys, tmp_path: Path, clock: ManualClock
 ) -> None:
     text = tokens.issue(VISITOR, SCOPES).text
     assert AccessTokens(keys, "lading-east", clock).read(text) is None
-    assert AccessTokens(TokenKeys(tmp_path / "other", clock), "lading-main", clock).read(text) is None
+    assert AccessTokens(MadeTokenKeys(tmp_path / "other", clock), "lading-main", clock).read(text) is None
 
 
 def test_a_token_that_would_be_longer_than_is_read_is_not_made(tokens: AccessTokens) -> None:
@@ -99,7 +100,7 @@ def test_a_token_that_would_be_longer_than_is_read_is_not_made(tokens: AccessTok
 
 
 def test_a_new_key_signs_from_its_moment_on_and_the_old_one_verifies_for_an_hour(
-    tokens: AccessTokens, keys: TokenKeys, tmp_path: Path, clock: ManualClock
+    tokens: AccessTokens, keys: MadeTokenKeys, tmp_path: Path, clock: ManualClock
 ) -> None:
     first = keys.signing()
     before = tokens.issue(VISITOR, SCOPES).text
@@ -111,11 +112,12 @@ def test_a_new_key_signs_from_its_moment_on_and_the_old_one_verifies_for_an_hour
     keys.rotate()
     assert keys.named(first.id) is None
     assert keys.named(made.id) is not None
-    assert AccessTokens(TokenKeys(tmp_path, clock), "lading-main", clock).read(before) is None
+    assert AccessTokens(MadeTokenKeys(tmp_path, clock), "lading-main", clock).read(before) is None
 
 
 def test_another_process_notices_new_keys_within_a_second(tmp_path: Path, clock: ManualClock) -> None:
-    here, there = TokenKeys(tmp_path, clock), TokenKeys(tmp_path, clock)
+    here, there = MadeTokenKeys(tmp_path, clock), TokenKeys(tmp_path, clock)
+    here.signing()
     assert there.signing().id == here.signing().id
     made = here.rotate()
     assert there.named(made.id) is None
@@ -123,13 +125,13 @@ def test_another_process_notices_new_keys_within_a_second(tmp_path: Path, clock:
     assert there.signing().id == made.id
 
 
-def test_the_keys_are_for_their_owner_alone(keys: TokenKeys, tmp_path: Path, clock: ManualClock) -> None:
+def test_the_keys_are_for_their_owner_alone(keys: MadeTokenKeys, tmp_path: Path, clock: ManualClock) -> None:
     keys.signing()
     path = tmp_path / KEYS_NAME
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o640)
     with pytest.raises(TokenKeysUnusable, match="can be read by others"):
-        TokenKeys(tmp_path, clock).signing()
+        MadeTokenKeys(tmp_path, clock).signing()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_file_without_keys_is_refused(tmp_path: Path, clock: ManualClock, cont
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(TokenKeysUnusable):
-        TokenKeys(tmp_path, clock).signing()
+        MadeTokenKeys(tmp_path, clock).signing()
 
 
 class OnePlace:
@@ -171,3 +173,9 @@ def test_what_is_granted_is_what_was_asked_and_may_be_had() -> None:
 )
 def test_what_is_no_scope_asks_for_nothing(nonsense: str) -> None:
     assert read_scopes([nonsense]) == Scopes()
+
+
+def test_the_half_that_reads_makes_no_keys(tmp_path: Path, clock: ManualClock) -> None:
+    with pytest.raises(TokenKeysUnusable, match="is not there"):
+        TokenKeys(tmp_path, clock).signing()
+    assert list(tmp_path.iterdir()) == []

@@ -180,7 +180,7 @@ def tokens(parts: Parts, caller: Caller) -> list[dict[str, Any]]:
 def rotate_token_keys(parts: Parts, caller: Caller, body: RotationBody) -> dict[str, Any]:
     """Sign the tokens of the token flow with a new key; those that were signed before stay good for their minutes."""
     require(parts, caller, Operation.ADMIN)
-    made = parts.tokens.rotate(timedelta(minutes=body.minutes))
+    made = parts.token_keys.rotate(timedelta(minutes=body.minutes))
     since = timestamp(datetime.fromtimestamp(made.since, UTC))
     with parts.database.write() as tx:
         parts.ledger.append(tx, [TokenKeysRotated(key_id=made.id, since=since)], actor=caller.id)
