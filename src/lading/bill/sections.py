@@ -155,7 +155,7 @@ def reports(digest: str, details: Details) -> Section:
     """What other tools said about it."""
     found = [one for one in details.reports(digest) if one["current"]]
     if not found:
-        return Section(title="Reports", unknown="no report of another tool was handed in")
+        return Section(title="Reports", lines=(Line(label="reports", value="none of another tool was handed in"),))
     rows = tuple(
         (f"{item['tool']} {item['version']}".strip(), item["kind"], item["said"], item["at"][:19]) for item in found
     )
