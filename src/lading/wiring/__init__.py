@@ -34,6 +34,7 @@ from lading.lifecycle.reread import Rereading
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
 from lading.lifecycle.steps import BuildSteps
+from lading.lifecycle.where import Where
 from lading.observability.collect.collector import Collector
 from lading.observability.collect.docker_source import DockerTelemetrySource
 from lading.observability.query.telemetry import Telemetry
@@ -78,6 +79,7 @@ from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.match.vexing import Vex
+from lading.supply_chain.match.whereabouts import Whereabouts
 from lading.supply_chain.registry.holding import Holds
 from lading.supply_chain.registry.listing import Listings
 from lading.supply_chain.registry.registry import Registry, Storage
@@ -530,6 +532,19 @@ class Wiring:
             policy=self.policy,
             clock=self.clock,
             version=self.version,
+        )
+
+    @cached_property
+    def where(self) -> Where:
+        homes = RegistryHomes(self.registry)
+        return Where(
+            whereabouts=Whereabouts(self.database, homes=homes, clock=self.clock),
+            listings=self.listings,
+            registry=self.registry,
+            deployments=self.deployments,
+            reports=self.reports,
+            owners=self.owners,
+            teams=self.identity.teams,
         )
 
     @cached_property

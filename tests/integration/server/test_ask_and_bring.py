@@ -72,6 +72,15 @@ def test_results_of_a_code_scanner_are_listed_with_file_and_line(alone: Server, 
     assert {(row["rule"], row["severity"], row["line"]) for row in rows} >= {("B602", "high", 5)}
 
 
+def test_where_answers_for_flaws_images_and_teams(alone: Server, pushed: Any) -> None:
+    run(alone, "report", "add", "shop/web:2", str(FIXTURES / "grype.json"))
+    flaw = json.loads(run(alone, "where", "CVE-2099-0001", "-o", "json"))
+    assert (flaw["kind"], pushed[1].digest in {row["digest"] for row in flaw["images"]}) == ("flaw", True)
+    assert json.loads(run(alone, "where", pushed[0].digest, "-o", "json"))["images"][0]["tags"] == ["1"]
+    assert json.loads(run(alone, "where", "shop", "-o", "json"))["kind"] == "team"
+    assert "No image has it." in alone.cli("where", "CVE-1900-1").stderr
+
+
 def test_images_that_the_server_knows_are_compared_by_name(alone: Server, pushed: Any) -> None:
     difference = json.loads(run(alone, "diff", "shop/web:1", "shop/web:2", "-o", "json", "--no-cache"))
 

@@ -148,7 +148,7 @@ class House:
         self.states = ImageStates(database, ledger, clock)
         self.registry = Registry(database, ledger, MemoryBlobs(), self.states, clock)
         self.advisories = Advisories(database, ledger, clock=clock)
-        self.findings = Findings(database, ledger, self.advisories)
+        self.findings = Findings(database, ledger, self.advisories, clock=clock)
         self.inventories = inventories = Inventories(database, ledger, RegistryLayers(self.registry), clock=clock)
         owners, key = RegistryOwners(self.registry), PrivateKey.generate()
         self.attestations = Attestations(RegistryArtifacts(self.registry), key, database, ledger, clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import typer
@@ -11,10 +11,18 @@ from rich.markup import escape
 
 from lading.entrypoints.cli import vex
 from lading.entrypoints.cli.client import ApiClient
-from lading.entrypoints.cli.options import OutputOption
+from lading.entrypoints.cli.options import LimitOption, OutputOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
 from lading.entrypoints.cli.progress import follow_job
 from lading.kernel.errors import InvalidInput, Unavailable
+
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "flaw": ("severity", "package", "version", "fixed", "vex", "since", "owner"),
+    "package": ("package", "version", "since", "owner"),
+    "licence": ("what", "package", "version", "since", "owner"),
+    "image": ("since",),
+    "team": ("since",),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -31,19 +39,31 @@ def register(app: typer.Typer) -> None:
 
 
 def where(
-    what: Annotated[str, typer.Argument(help="CVE or advisory id, or package[@version].")],
+    what: Annotated[
+        str, typer.Argument(help="CVE or alias, package[@version], image (digest or reference), team, or licence.")
+    ],
+    kind: Annotated[str, typer.Option("--as", help="What it is: flaw, package, image, team or licence.")] = "",
+    limit: LimitOption = 200,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say which images and running containers have a flaw or a package, whose they are, and what fixes it."""
-    found = ApiClient().get("/api/v1/where", q=what)
+    """Say which images and running containers have it, whose they are, since when, and what fixes it."""
+    found = ApiClient().get("/api/v1/where", q=what, kind=kind or None, limit=limit)
     if output is Output.JSON:
         print_json(found)
         return
-    columns = ("workload", "name", "team", "package", "version", "fixed", "image")
-    print_rows(found["containers"], columns, output, "No running container has it.")
-    columns = ("repository", "state", "team", "package", "version", "fixed", "digest")
-    print_rows(found["images"], columns, output, "No image has it.")
-    out.print(f"[dim]answered in {found['milliseconds']:.1f} ms, without reading any image[/]")
+    columns = _COLUMNS.get(found["kind"], _COLUMNS["package"])
+    containers = ("workload", "name", "team", *columns, "started", "image")
+    print_rows(found["containers"], containers, output, "No running container has it.")
+    print_rows(found["images"], ("repository", "tags", "state", "team", *columns, "digest"), output, "No image has it.")
+    beyond = "".join(
+        f", {found[key]} more {what} (see --limit)"
+        for key, what in (("more_images", "images"), ("more_containers", "containers"))
+        if found[key]
+    )
+    out.print(
+        f"[dim]{found['kind']}: {found['total']} images{beyond}; answered in {found['milliseconds']:.1f} ms, "
+        "without reading any image[/]"
+    )
 
 
 def patch(

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from lading.facts import Ledger
-from lading.kernel.clock import Clock, SystemClock
+from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.severity import Severity
 from lading.state import Database, Transaction
@@ -22,6 +22,7 @@ from lading.supply_chain.match import matcher
 from lading.supply_chain.match.finding import Finding, worst_first
 from lading.supply_chain.match.flaws_sql import FlawStore, Key
 from lading.supply_chain.match.index_sql import PackageIndex, Spot
+from lading.supply_chain.match.licences_sql import LicenceStore
 from lading.supply_chain.match.matching import ImageChange, Matching, difference, placed
 from lading.supply_chain.match.ports import AdvisorySource, ImageHomes, LayerOwners, NoHomes
 from lading.supply_chain.match.setting_aside import SettingAside
@@ -69,10 +70,12 @@ class Findings:
     ) -> None:
         self._database = database
         self._advisories = advisories
-        self._matching = Matching(ledger, advisories)
+        self._clock = clock or SystemClock()
+        self._matching = Matching(ledger, advisories, self._clock)
         self._index = PackageIndex()
         self._flaws = FlawStore()
-        self._aside = SettingAside(database, homes or NoHomes(), clock or SystemClock())
+        self._licences = LicenceStore()
+        self._aside = SettingAside(database, homes or NoHomes(), self._clock)
 
     # ---- kept current
 
@@ -94,7 +97,15 @@ class Findings:
         # What is known of the others is as current as the last time that changes were matched.
         behind = self._advisories.last_change(tx) > self._flaws.place_of(tx, _CURSOR)
         changes = self._matching.update(tx, sorted(numbers.values()) if behind else sorted(new))
-        self._index.place(tx, image, [(numbers[package], path, layer) for package, path, layer in bare])
+        rows = [(numbers[package], path, layer) for package, path, layer in bare]
+        groups = self._index.place(tx, image, rows, timestamp(self._clock.now()))
+        self._licences.place(
+            tx,
+            [
+                (groups[layer], number, one.licenses)
+                for (number, _, layer), one in zip(rows, inventory.packages, strict=True)
+            ],
+        )
         for _ in self._matching.tell(tx, changes, "advisories-changed", but=image):
             pass
         change = difference(image, before, self._of_image(tx, image))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lading.kernel.severity import Severity
 from lading.state import Transaction
 from lading.supply_chain.match.finding import Finding
-from lading.supply_chain.match.sql import chunks, cursor, flaws, groups, image_groups, images, names, overlaps
+from lading.supply_chain.match.sql import chunks, cursor, flaws, groups, image_groups, images, names, overlaps, since
 
 _LEVELS: Final = tuple(Severity)
 _MANY_NAMES: Final = 5_000
@@ -49,6 +49,16 @@ class FlawStore:
         tx.execute(sa.insert(names), [
             {"name": name, "package": key[0], "id": key[1]} for key, one in new for name in one.names
         ])  # fmt: skip
+
+    def note(self, tx: Transaction, opened: Sequence[Key], closed: Sequence[Key], at: str) -> None:
+        """Keep when findings were first seen; forget it of those that are no more."""
+        # Also of those that are opened: what a restored or pruned database has of them is of another life.
+        keys = [{"p": number, "f": identity} for number, identity in (*closed, *opened)]
+        if keys:
+            here = (since.c.package == sa.bindparam("p")) & (since.c.id == sa.bindparam("f"))
+            tx.execute(sa.delete(since).where(here), keys)
+        if opened:
+            tx.execute(sa.insert(since), [{"package": number, "id": identity, "at": at} for number, identity in opened])
 
     def shift(self, tx: Transaction, deltas: Mapping[int, Mapping[int, int]]) -> None:
         """Count findings of groups up and down: group -> severity -> how many more."""

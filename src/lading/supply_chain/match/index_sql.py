@@ -13,7 +13,17 @@ import sqlalchemy as sa
 from lading.kernel.severity import Severity
 from lading.state import Transaction
 from lading.supply_chain.inventory.values import Package
-from lading.supply_chain.match.sql import chunks, flaws, groups, image_groups, images, members, overlaps, packages
+from lading.supply_chain.match.sql import (
+    chunks,
+    flaws,
+    groups,
+    image_groups,
+    images,
+    licences,
+    members,
+    overlaps,
+    packages,
+)
 
 _encode = msgspec.msgpack.encode
 _decode_package = msgspec.msgpack.Decoder(Package).decode
@@ -76,14 +86,19 @@ class PackageIndex:
             ).scalars()
         }
 
-    def place(self, tx: Transaction, image: str, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Say which packages `(number, path, layer)` an image has, and that it has no others."""
+    def place(self, tx: Transaction, image: str, rows: Sequence[tuple[int, str, str]], at: str = "") -> dict[str, int]:
+        """Say which packages `(number, path, layer)` an image has, and that it has no others; layer -> its group.
+
+        Args:
+            at: when this is said; kept when it is the first time.
+        """
         layers: dict[str, set[tuple[int, str]]] = {}
         for number, path, layer in rows:
             layers.setdefault(layer, set()).add((number, path))
-        wanted = {self._group(tx, layer, sorted(some)) for layer, some in layers.items()}
+        grouped = {layer: self._group(tx, layer, sorted(some)) for layer, some in layers.items()}
+        wanted = set(grouped.values())
         times = Counter(number for some in layers.values() for number in {number for number, _ in some})
-        identity = self._image(tx, image, len(times))
+        identity = self._image(tx, image, len(times), at)
         query = sa.select(image_groups.c.group_id).where(image_groups.c.image_id == identity)
         before = set(tx.execute(query).scalars())
         if gone := sorted(before - wanted):
@@ -96,6 +111,7 @@ class PackageIndex:
         twice = [{"image_id": identity, "package": one, "extra": n - 1} for one, n in times.items() if n > 1]
         if twice:
             tx.execute(sa.insert(overlaps), twice)
+        return grouped
 
     def forget(self, tx: Transaction, image: str) -> None:
         """The image is no more; what only it had goes with it."""
@@ -187,12 +203,12 @@ class PackageIndex:
                 counts[Severity(level).label] += count
         return counts
 
-    def _image(self, tx: Transaction, image: str, count: int) -> int:
+    def _image(self, tx: Transaction, image: str, count: int, at: str) -> int:
         """The number of an image, which has this many packages now."""
         query = sa.select(images.c.id).where(images.c.image == image)
         found = tx.execute(query).scalar()
         if found is None:
-            tx.execute(sa.insert(images).values(image=image, packages=count))
+            tx.execute(sa.insert(images).values(image=image, packages=count, matched=at))
             found = tx.execute(query).scalar_one()
         else:
             tx.execute(sa.update(images).where(images.c.id == found).values(packages=count))
@@ -201,7 +217,7 @@ class PackageIndex:
     def _drop_unused(self, tx: Transaction, some: Sequence[int]) -> None:
         query = sa.select(image_groups.c.group_id).where(image_groups.c.group_id.in_(some)).distinct()
         unused = sorted(set(some) - set(tx.execute(query).scalars()))
-        for table, column in ((members, members.c.group_id), (groups, groups.c.id)):
+        for table, column in ((members, members.c.group_id), (licences, licences.c.group_id), (groups, groups.c.id)):
             for chunk in chunks(unused):
                 tx.execute(sa.delete(table).where(column.in_(chunk)))
 

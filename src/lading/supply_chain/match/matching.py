@@ -14,6 +14,7 @@ import msgspec
 
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import FindingsChanged
+from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.severity import Severity
 from lading.state import Transaction
 from lading.supply_chain.inventory.values import Package
@@ -48,8 +49,9 @@ class PackageChange:
 class Matching:
     """Works in the caller's transactions."""
 
-    def __init__(self, ledger: Ledger, advisories: AdvisorySource) -> None:
+    def __init__(self, ledger: Ledger, advisories: AdvisorySource, clock: Clock | None = None) -> None:
         self._ledger = ledger
+        self._clock = clock or SystemClock()
         self._advisories = advisories
         self._index = PackageIndex()
         self._flaws = FlawStore()
@@ -62,6 +64,8 @@ class Matching:
         stale = [key for key in before if after.get(key) != before[key]]
         fresh = [(key, one) for key, one in after.items() if before.get(key) != one]
         self._flaws.replace(tx, stale, fresh)
+        opened, closed = [key for key, _ in fresh if key not in before], [key for key in stale if key not in after]
+        self._flaws.note(tx, opened, closed, timestamp(self._clock.now()))
         self._count(tx, before, after)
         return _package_changes(before, after)
 

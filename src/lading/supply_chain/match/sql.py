@@ -24,6 +24,7 @@ packages: Final = sa.Table(
     sa.Column("purl", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False, unique=True, comment="msgpack, without layer and path"),
     sa.Index("ix_match_packages_ecosystem_matched_name", "ecosystem", "matched_name"),
+    sa.Index("ix_match_packages_matched_name", "matched_name"),
     sa.Index("ix_match_packages_name", "name"),
     sa.Index("ix_match_packages_purl", "purl"),
 )
@@ -55,6 +56,7 @@ images: Final = sa.Table(
     sa.Column("id", BigInteger, primary_key=True, autoincrement=True),
     sa.Column("image", sa.Text, nullable=False, unique=True),
     sa.Column("packages", sa.Integer, nullable=False),
+    sa.Column("matched", sa.Text, nullable=False, server_default="", comment="the first time; empty: not known"),
 )
 
 image_groups: Final = sa.Table(
@@ -93,6 +95,29 @@ names: Final = sa.Table(
     sa.Column("package", sa.BigInteger, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Index("ix_match_flaw_names_package_id", "package", "id"),
+    sqlite_with_rowid=False,
+)
+
+since: Final = sa.Table(
+    "match_since",
+    metadata,
+    sa.Column("package", sa.BigInteger, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False, comment="when the flaw was first seen in the package"),
+    sqlite_with_rowid=False,
+)
+
+# Beside the packages, because it is the layer's files that say it.
+licences: Final = sa.Table(
+    "match_licences",
+    metadata,
+    sa.Column(
+        "licence", sa.Text, primary_key=True, comment="in lower case: a text as a package has it, or an id in it"
+    ),
+    sa.Column("group_id", sa.BigInteger, primary_key=True),
+    sa.Column("package", sa.BigInteger, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("ix_match_licences_group_id", "group_id"),
     sqlite_with_rowid=False,
 )
 

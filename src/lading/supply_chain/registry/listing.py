@@ -139,10 +139,25 @@ class Listings:
             found = [one for one in found if one.missing]
         return found[:limit]
 
+    def some(self, digests: Sequence[str]) -> list[ListedImage]:
+        """Images by their digests, in every repository that holds them, youngest first among 500 at a time."""
+        found: list[ListedImage] = []
+        with self._database.read() as tx:
+            for start in range(0, len(digests), _MOST_USERS):
+                rows = sql.some_images(tx, digests[start : start + _MOST_USERS])
+                named = sql.tags_of(tx, {(row.repository, row.digest) for row in rows}, _MOST_TAGS)
+                found += [self._image(row, named.get((row.repository, row.digest), [])) for row in rows]
+        return found
+
     def count(self, state: State) -> int:
         """How many images are in a state, up to COUNTED."""
         with self._database.read() as tx:
             return sql.count_in_state(tx, state, COUNTED)
+
+    def count_of(self, team: str) -> int:
+        """How many images a team has, up to COUNTED."""
+        with self._database.read() as tx:
+            return sql.count_of_team(tx, team, COUNTED)
 
     def repositories(self, sight: Sight, *, text: str = "", after: str = "", limit: int = 50) -> list[ListedRepository]:
         """Repositories that `sight` takes in, by name, without those of layer caches."""

@@ -17,57 +17,35 @@ from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation
-from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
-from lading.orchestration.sql import ContainerRow
 from lading.supply_chain.advisories import Imported
 from lading.supply_chain.advisories.bundle import is_bundle
 from lading.wiring import Wiring
+from lading.wiring.access import readable_teams
 
 router: Final = APIRouter(tags=["knowledge"])
 _MOST_BYTES: Final = 4 << 30
-_MOST_IMAGES: Final = 1_000
 _CHUNK: Final = 1 << 20
 
 
 @router.get("/where")
-def where(parts: Parts, caller: Caller, q: Annotated[str, Query(min_length=2, max_length=300)]) -> dict[str, Any]:
-    """Which images and running containers have a flaw or a package."""
+def where(
+    parts: Parts,
+    caller: Caller,
+    q: Annotated[str, Query(min_length=2, max_length=300)],
+    kind: Annotated[str, Query(max_length=20)] = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
+) -> dict[str, Any]:
+    """Which images and running containers have a flaw, a package or a licence, are an image, or are a team's."""
     started = time.perf_counter()
-    places = parts.findings.images_with(q)
-    running: dict[str, list[ContainerRow]] = {}
-    for row in parts.deployments.running(place.image for place in places):
-        running.setdefault(row.image, []).append(row)
-    may = lru_cache(maxsize=None)(lambda team: parts.identity.may(caller, Operation.READ, team))
-    owner = lru_cache(maxsize=None)(parts.owners.owner)
-    images: list[dict[str, Any]] = []
-    containers = []
-    for place in places:
-        what = {
-            "package": place.package,
-            "version": place.version,
-            "fixed": place.finding.fixed if place.finding else "",
-            "layer": place.layer,
-            "owner": owner(place.layer),
-        }
-        if len(images) < _MOST_IMAGES:
-            images += [image | what for image in _shown(parts, place.image) if may(image["team"])]
-        containers += [{**msgspec.to_builtins(row), **what} for row in running.get(place.image, ()) if may(row.team)]
-    elapsed = (time.perf_counter() - started) * 1000
-    more = max(0, len({place.image for place in places}) - len({image["digest"] for image in images}))
-    return {
-        "images": images,
-        "more_images": more if len(images) >= _MOST_IMAGES else 0,
-        "containers": containers,
-        "milliseconds": elapsed,
-    }
-
-
-def _shown(parts: Wiring, image: str) -> list[dict[str, Any]]:
-    digest = Digest.parse(image)
-    state = parts.states.state(digest)
-    rows = parts.registry.images(digest=digest, limit=1)
-    return [{**msgspec.to_builtins(row), "state": state.state if state else "unknown"} for row in rows]
+    answer = parts.where.find(
+        q,
+        lru_cache(maxsize=None)(lambda team, name: parts.identity.may(caller, Operation.READ, team, name)),
+        kind=kind,
+        limit=limit,
+        sees_all=readable_teams(caller) is None,
+    )
+    return {**msgspec.to_builtins(answer), "milliseconds": (time.perf_counter() - started) * 1000}
 
 
 @router.get("/advisories")

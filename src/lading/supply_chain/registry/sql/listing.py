@@ -107,6 +107,18 @@ def _unindexed(tx: Transaction, column: sa.Column[str]) -> sa.ColumnElement[str]
     return sa.literal_column(f"+{column.table.name}.{column.name}", sa.Text())
 
 
+def some_images(tx: Transaction, digests: Sequence[str]) -> Sequence[Row]:
+    """Images by their digests, in every repository that holds them, youngest first, with state and pulls."""
+    pulled = (pulls.c.repository == manifests.c.repository) & (pulls.c.digest == manifests.c.digest)
+    query = (
+        sa.select(manifests, states.c.state, states.c.why, states.c.until, pulls.c.times, pulls.c.last)
+        .join(states, states.c.digest == manifests.c.digest, isouter=True)
+        .join(pulls, pulled, isouter=True)
+        .where(manifests.c.digest.in_(digests), manifests.c.repository.not_like(f"%{CACHE_SUFFIX}"))
+    )
+    return tx.execute(query.order_by(manifests.c.pushed.desc(), manifests.c.digest, manifests.c.repository)).all()
+
+
 def tags_of(tx: Transaction, images: Collection[tuple[str, str]], most: int) -> dict[tuple[str, str], list[str]]:
     """The tags of several manifests of repositories, at most so many in all."""
     # Not both columns at once: SQLite has no index for a list of pairs.
@@ -121,6 +133,14 @@ def tags_of(tx: Transaction, images: Collection[tuple[str, str]], most: int) -> 
 def count_in_state(tx: Transaction, state: str, most: int) -> int:
     """How many images are in a state; no more than `most` are counted."""
     some = sa.select(sa.literal(1)).where(states.c.state == state).limit(most).subquery()
+    return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def count_of_team(tx: Transaction, team: str, most: int) -> int:
+    """How many images a team has; no more than `most` are counted."""
+    mine = sa.select(manifests.c.digest).where(manifests.c.team == team, manifests.c.runnable)
+    mine = mine.where(manifests.c.repository.not_like(f"%{CACHE_SUFFIX}"))
+    some = mine.distinct().limit(most).subquery()
     return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
