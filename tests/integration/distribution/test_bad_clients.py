@@ -195,9 +195,9 @@ def test_a_full_disk_refuses_pushes_serves_what_is_there_and_recovers(tmp_path: 
             kept = push_blob(client, "shop/web", BLOB)
             location = client.post("/v2/shop/web/blobs/uploads/").headers["location"]
             assert client.patch(location, content=BLOB[:100]).status_code == 202
-            with (disk / "ballast").open("wb") as ballast, suppress(OSError):
+            with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
                 while ballast.write(b"x" * 65_536):
-                    ballast.flush()
+                    pass
             content = b"full" + BLOB
             refused = [
                 asked_anew(registry, method, path, content=body, headers={"Content-Type": MANIFEST})
