@@ -61,11 +61,16 @@ def note_refusal(calls: Calls, request: Request, status: int, *, stated: bool = 
     calls.refused(visitor.principal, operation, target, gate.address(request), status)
 
 
+def is_change(access: Access, response: Response) -> bool:
+    """Whether an answer says that something was changed; most requests of an upload only lead to that."""
+    finished = {Access.PUSH: _CREATED, Access.DELETE: _ACCEPTED}.get(access)
+    return response.status_code == finished
+
+
 def note_change(calls: Calls, request: Request, visitor: Visitor, access: Access, response: Response) -> None:
     """Write down that a push or a deletion did what it was asked to. What another region brings is named by its signed
     changes."""
-    finished = _ACCEPTED if access is Access.DELETE else _CREATED
-    if access is Access.PULL or response.status_code != finished or visitor.principal.startswith("region:"):
+    if not is_change(access, response) or visitor.principal.startswith("region:"):
         return
     name, found = request.path_params["name"], request.path_params
     if "reference" in found:

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from lading.entrypoints.registry import gate, http
 from lading.entrypoints.registry import warnings as warning_headers
-from lading.entrypoints.registry.audit import Calls, NoCalls, note_change
+from lading.entrypoints.registry.audit import Calls, NoCalls, is_change, note_change
 from lading.entrypoints.registry.conditions import condition
 from lading.entrypoints.registry.content import Served
 from lading.entrypoints.registry.lists import never_unknown, referrers_response, stand_in_response, tags_response
@@ -110,7 +110,7 @@ class _PushEndpoint:
                 await run_in_threadpool(self.registry.claim, place.name, visitor)
                 await gate.enter(request, self.authenticator, access, self.registry)
             response = await handler(request, visitor)
-            if access is not Access.PULL:
+            if is_change(access, response):
                 await run_in_threadpool(note_change, self.calls, request, visitor, access, response)
             return response
 
