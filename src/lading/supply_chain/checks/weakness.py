@@ -1,0 +1,41 @@
+"""A weakness: something in an image or in a file that describes one, that a rule of ours says should not be so.
+
+It is no flaw: a flaw is publicly known, has an advisory and a version that mends it, and is a finding of `match`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from lading.kernel.severity import Severity
+
+Kind = Literal["secret", "misconfiguration", "licence", "end-of-life"]
+KINDS: Final[tuple[Kind, ...]] = ("secret", "misconfiguration", "licence", "end-of-life")
+
+
+class Weakness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One weakness.
+
+    `rule` is an id of ours that stays the same for good (`secret-github-token`, `image-runs-as-root`). `message` says
+    what is so at this place, never the value of a secret; `remedy` what to do. `file` is a path relative to the root of
+    the image or of the directory, `line` counts from one and is zero where there is none. `layer` is the digest of the
+    layer that brought it, where there is one. `references` name the same in public catalogues (`CIS Docker 4.1`).
+    """
+
+    kind: Kind
+    rule: str
+    title: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+    file: str = ""
+    line: int = 0
+    layer: str = ""
+    references: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other weakness of the same subject."""
+        return f"{self.rule}:{self.file}:{self.line}:{self.message}"
