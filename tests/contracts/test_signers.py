@@ -9,7 +9,8 @@ import pytest
 
 from lading.kernel.digest import Digest
 from lading.supply_chain.attest.keys import Signer
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey, PublicKey, open_local_key
+from lading.supply_chain.attest.keys_local import PrivateKey, open_local_key
+from lading.supply_chain.attest.keys_public import PublicKey
 
 SIGNERS: dict[str, Callable[[Path], Signer]] = {"memory": lambda _: PrivateKey.generate(), "file": open_local_key}
 

@@ -68,7 +68,7 @@ from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.advisories.sources import read_stale_days
 from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.attestations import Attestations
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey, open_local_key
+from lading.supply_chain.attest.keys_local import PrivateKey, open_local_key
 from lading.supply_chain.build import trust
 from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit

@@ -28,7 +28,7 @@ from lading.kernel.clock import Clock
 from lading.kernel.ids import new_id
 from lading.settings import Settings
 from lading.state import Database, Transaction
-from lading.supply_chain.attest.keys_ecdsa import PRIVATE_NAME, open_local_key
+from lading.supply_chain.attest.keys_local import PRIVATE_NAME, open_local_key
 from lading.supply_chain.registry.content_directory import DirectoryContent
 from lading.supply_chain.registry.errors import BlobUnknown
 from lading.supply_chain.registry.filing_object_store import ObjectStoreFiler

@@ -12,7 +12,7 @@ from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.advisories.sources import Sources, read_ecosystems
 from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.errors import KeyUnusable
-from lading.supply_chain.attest.keys_ecdsa import PublicKey
+from lading.supply_chain.attest.keys_public import PublicKey
 
 
 def trusted_keys(directory: Path | None) -> list[PublicKey]:

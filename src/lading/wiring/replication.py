@@ -14,7 +14,7 @@ from lading.kernel.digest import Digest
 from lading.kernel.errors import Conflict
 from lading.settings import Address
 from lading.supply_chain.attest.errors import KeyUnusable
-from lading.supply_chain.attest.keys_ecdsa import PublicKey
+from lading.supply_chain.attest.keys_public import PublicKey
 from lading.supply_chain.registry.replication.changes import MOST_BODY, Description, Outcome, opened
 from lading.supply_chain.registry.replication.errors import TargetExists, TargetInvalid
 from lading.supply_chain.registry.replication.link_http import HttpRegionLink

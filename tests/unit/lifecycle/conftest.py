@@ -33,7 +33,7 @@ from lading.policy.replay import Replay
 from lading.state import Database
 from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey
+from lading.supply_chain.attest.keys_local import PrivateKey
 from lading.supply_chain.build.base import BaseRequest, MadeBase, Say
 from lading.supply_chain.build.base_memory import MemoryBases
 from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, Progress

@@ -17,7 +17,10 @@ class Verifier(Protocol):
         ...
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` (ASN.1 DER, ECDSA P-256 with SHA-256) was made over `message`; never raises for bytes."""
+        """Whether `signature`, in the form of this kind of key (keys_public), was made over `message`.
+
+        Never raises, whatever the bytes are.
+        """
         ...
 
 
@@ -27,8 +30,10 @@ class Signer(Verifier, Protocol):
     def sign(self, message: bytes) -> bytes:
         """A signature over `message` that `verify` accepts.
 
+        One who calls it gets one signature or an error, and another call makes another one: nothing is half signed.
+
         Raises:
-            KeyUnusable: the key is gone.
+            KeyUnusable: the key is gone, disabled or of another kind, or what holds it does not answer in time.
         """
         ...
 

@@ -16,7 +16,7 @@ from lading.supply_chain.advisories import Advisories
 from lading.supply_chain.advisories.bundle import Bundles, is_bundle
 from lading.supply_chain.advisories.errors import AdvisoryInvalid
 from lading.supply_chain.advisories.origin import Origin
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey
+from lading.supply_chain.attest.keys_local import PrivateKey
 
 CLOCK = ManualClock(datetime(2026, 11, 1, tzinfo=UTC))
 

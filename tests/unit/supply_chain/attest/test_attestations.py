@@ -17,7 +17,8 @@ from lading.supply_chain.attest import cosign, dsse
 from lading.supply_chain.attest.artifacts import MANIFEST, MemoryArtifacts
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.errors import MalformedEnvelope, NotSigned, SignatureInvalid
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey, PublicKey
+from lading.supply_chain.attest.keys_local import PrivateKey
+from lading.supply_chain.attest.keys_public import PublicKey
 from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, MEDIA_TYPE, PROVENANCE, SIGNATURE, Statement
 
 REPOSITORY = "shop/web"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lading.supply_chain.attest.errors import KeyUnusable
-from lading.supply_chain.attest.keys_ecdsa import PRIVATE_NAME, PUBLIC_NAME, PublicKey, open_local_key
+from lading.supply_chain.attest.keys_local import PRIVATE_NAME, PUBLIC_NAME, open_local_key
+from lading.supply_chain.attest.keys_public import Algorithm, PublicKey
 
 
 def test_the_local_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -52,14 +53,60 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
         open_local_key(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "kind", [["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]]
-)
-def test_a_key_of_another_kind_is_not_used(tmp_path: Path, kind: list[str]) -> None:
-    path = tmp_path / PRIVATE_NAME
+# What openssl calls a key, and how it signs with it; `-rawin` hashes what it is given.
+KINDS = {
+    "ecdsa-p256-sha256": (["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["-digest", "sha256"]),
+    "ecdsa-p384-sha384": (["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], ["-digest", "sha384"]),
+    "ecdsa-p384 over sha256": (["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], ["-digest", "sha256"]),
+    "ecdsa-p521-sha512": (["EC", "-pkeyopt", "ec_paramgen_curve:P-521"], ["-digest", "sha512"]),
+    "ed25519": (["ED25519"], []),
+    "rsa-pkcs1v15-sha256": (["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], ["-digest", "sha256"]),
+    "rsa-pss": (["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], ["-digest", "sha256", "-pkeyopt", "rsa_padding_mode:pss"]),
+}
+
+
+def generated(directory: Path, kind: list[str]) -> tuple[Path, bytes]:
+    """A private key in a file of its own, and its public key, both by openssl."""
+    path = directory / PRIVATE_NAME
     subprocess.run(["openssl", "genpkey", "-algorithm", *kind, "-out", str(path)], check=True, capture_output=True)
     path.chmod(0o600)
     public = subprocess.run(["openssl", "pkey", "-in", str(path), "-pubout"], check=True, capture_output=True).stdout
+    return path, public
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_openssl_signed_is_verified_with_every_kind_of_key(tmp_path: Path, name: str) -> None:
+    kind, options = KINDS[name]
+    path, public = generated(tmp_path, kind)
+    (tmp_path / "message").write_bytes(b"message")
+    command = ["openssl", "pkeyutl", "-sign", "-rawin", "-in", str(tmp_path / "message"), "-inkey", str(path), *options]
+    signature = subprocess.run(command, check=True, capture_output=True).stdout
+
+    key = PublicKey.from_pem(public)
+    assert key.verify(b"message", signature)
+    assert not key.verify(b"messagf", signature)
+    assert not key.verify(b"message", signature[:-1] + bytes([signature[-1] ^ 1]))
+    assert PublicKey.from_pem(key.public_pem()).key_id == key.key_id
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name in set(Algorithm)])
+def test_a_key_of_another_kind_signs_what_openssl_verifies(tmp_path: Path, name: str) -> None:
+    kind, options = KINDS[name]
+    generated(tmp_path, kind)
+    key = open_local_key(tmp_path)
+    assert key.algorithm == name
+    (tmp_path / "message").write_bytes(b"message")
+    (tmp_path / "signature").write_bytes(key.sign(b"message"))
+    files = ["-in", str(tmp_path / "message"), "-sigfile", str(tmp_path / "signature")]
+    command = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(tmp_path / PUBLIC_NAME), *files]
+    assert subprocess.run([*command, *options], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "kind", [["RSA", "-pkeyopt", "rsa_keygen_bits:1024"], ["EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], ["X25519"]]
+)
+def test_a_key_that_nobody_should_sign_with_is_not_used(tmp_path: Path, kind: list[str]) -> None:
+    _, public = generated(tmp_path, kind)
     with pytest.raises(KeyUnusable):
         open_local_key(tmp_path)
     with pytest.raises(KeyUnusable):

@@ -128,7 +128,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     payload: str
     key_id: Short
-    signature: Short
+    signature: Long
 
 
 class RegionKey(Protocol):

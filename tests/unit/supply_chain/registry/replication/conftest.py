@@ -19,7 +19,8 @@ from lading.kernel.clock import ManualClock
 from lading.kernel.digest import Digest
 from lading.state import Database, metadata
 from lading.state.sealing import Sealer
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey, PublicKey
+from lading.supply_chain.attest.keys_local import PrivateKey
+from lading.supply_chain.attest.keys_public import PublicKey
 from lading.supply_chain.registry.access import Access, FixedAuthenticator, Place, Visitor
 from lading.supply_chain.registry.replication.changes import Change, Description, Outcome
 from lading.supply_chain.registry.replication.errors import TargetFailed
