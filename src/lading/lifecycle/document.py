@@ -8,6 +8,8 @@ from lading.kernel.clock import Clock, timestamp
 from lading.kernel.digest import Digest
 from lading.orchestration.workload.spec import WorkloadSpec
 from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.checks.checking import Checking
+from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
@@ -51,6 +53,7 @@ class Documents:
         clock: Clock,
         feeds: Feeds,
         reports: Reports,
+        checking: Checking,
     ) -> None:
         self._registry = registry
         self._states = states
@@ -61,14 +64,17 @@ class Documents:
         self._clock = clock
         self._feeds = feeds
         self._reports = reports
+        self._checking = checking
 
     def of_image(self, image: Digest, environment: str = "production") -> dict[str, Any]:
         """The document about an image."""
+        about = self._image(image)
         return {
             "now": timestamp(self._clock.now()),
             "environment": environment,
-            "image": self._image(image),
+            "image": about,
             "findings": self.findings(image),
+            "weaknesses": self.weaknesses(image, about["team"]),
             "stale_feeds": self._feeds.stale(),
             "set_aside": self.findings(image, set_aside=True),
             "reports": self._reports.document(image),
@@ -80,6 +86,16 @@ class Documents:
         found = self.joined(image, set_aside=set_aside)
         teams = {layer: self._owners.owner(layer) for layer in {one.finding.layer for one in found}}
         return [one.document(teams[one.finding.layer]) for one in found]
+
+    def weaknesses(self, image: Digest, team: str) -> list[dict[str, Any]]:
+        """The weaknesses of an image, worst first; what no layer brought is its team's."""
+        found = self.checked(image)
+        owners = {"": team} | {layer: self._owners.owner(layer) for layer in {one.layer for one in found if one.layer}}
+        return [one.document(owners[one.layer]) for one in found]
+
+    def checked(self, image: Digest) -> tuple[Weakness, ...]:
+        """The same as values."""
+        return self._checking.of(image)
 
     def joined(self, image: Digest, *, set_aside: bool = False) -> list[Joined]:
         """The same as values. What is set aside stays so when another tool reports it too."""

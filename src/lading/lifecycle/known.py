@@ -13,6 +13,7 @@ from lading.policy.decide import Policy
 from lading.policy.decision import Decision
 from lading.policy.document import read_document
 from lading.supply_chain.advisories.feeds import Advisories
+from lading.supply_chain.checks.weakness import KINDS, key_of
 from lading.supply_chain.inventory.inventories import Inventories, told
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.report.result import Feed, Layer, ScanResult, Verdict, settings_of
@@ -78,6 +79,7 @@ class KnownImages:
             layers=layers,
             size=sum(layer.size for layer in layers),
             findings=tuple(one.finding for one in self._documents.joined(image)),
+            weaknesses=self._documents.checked(image),
             violations=decision.violations if decision else (),
             warnings=decision.warnings if decision else (),
             gaps=told(inventory.gaps),
@@ -96,11 +98,18 @@ def _verdict(decision: Decision | None) -> Verdict:
     return Verdict(
         passed=decision.allowed,
         reasons=tuple(dict.fromkeys(f"{one.rule}: {one.message}" for one in decision.violations)),
-        counted=tuple(
-            dict.fromkeys(f"{item['id']}@{item['purl']}" for item in items if item.get("purl") and "id" in item)
-        ),
+        counted=tuple(dict.fromkeys(key for key in map(_key, items) if key)),
         gaps_refuse=_GAPS in decision.denied_by,
     )
+
+
+def _key(item: dict[str, Any]) -> str:
+    """The key of the finding or weakness that a rule refused; empty when it refused something else."""
+    if item.get("purl") and "id" in item:
+        return f"{item['id']}@{item['purl']}"
+    if item.get("kind") in KINDS and {"rule", "file", "line", "message"} <= item.keys():
+        return key_of(item["rule"], item["file"], item["line"], item["message"])
+    return ""
 
 
 def _part(configuration: dict[str, Any], key: str) -> dict[str, Any]:

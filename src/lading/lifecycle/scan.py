@@ -6,10 +6,10 @@ The same inventory, matching and rules as a server's; only owners of layers and 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, Literal, Protocol, cast
 
 import msgspec
 
@@ -23,6 +23,9 @@ from lading.policy.errors import PolicyEmpty
 from lading.policy.evaluate import evaluate
 from lading.policy.pack import Pack
 from lading.policy.rule import Stage
+from lading.supply_chain.checks.gathering import gather
+from lading.supply_chain.checks.target import Of, Target
+from lading.supply_chain.checks.weakness import KINDS, Kind
 from lading.supply_chain.foreign.reports import document_of
 from lading.supply_chain.inventory.inventories import told
 from lading.supply_chain.inventory.layers import read_layer
@@ -37,11 +40,14 @@ from lading.supply_chain.report.result import Feed, Layer, ScanResult, settings_
 from lading.supply_chain.scan.directory import DirectoryTar
 from lading.supply_chain.scan.errors import TargetUnreadable
 from lading.supply_chain.scan.gate import Gate, judge
-from lading.supply_chain.scan.ignoring import Ignored, sort_out
+from lading.supply_chain.scan.ignoring import Ignored, sort_out, sort_out_weaknesses
 from lading.supply_chain.scan.image import OpenedImage
 from lading.supply_chain.scan.layer_cache import LayerCache
 from lading.supply_chain.scan.opening import Access, kind_of, open_target
 
+LookedFor = Literal["flaw"] | Kind
+FLAW: Final = "flaw"
+EVERYTHING: Final[tuple[LookedFor, ...]] = (FLAW, *KINDS)
 _STAGES: Final[tuple[Stage, ...]] = ("push", "deploy")
 _MOST_SBOM: Final = 1 << 30
 _READ_AT_ONCE: Final = 1 << 20
@@ -67,13 +73,15 @@ class Judges(Protocol):
 class Order:
     """What is asked for: how targets are reached, what was accepted, by which rules, and what refuses.
 
-    `team` and `environment` are what rules are told, because nobody else says so here.
+    `team` and `environment` are what rules are told, because nobody else says so here. `kinds` are what is looked for;
+    rules judge what was found, so they go with all kinds only.
     """
 
     access: Access = field(default_factory=Access)
     ignored: Sequence[Ignored] = ()
     rules: Pack | None = None
     gate: Gate = field(default_factory=Gate)
+    kinds: Collection[LookedFor] = EVERYTHING
     team: str = ""
     environment: str = "production"
 
@@ -88,6 +96,7 @@ class _Read:
     inventory: ImageInventory
     platform: str = ""
     configuration: dict[str, Any] = field(default_factory=dict)
+    of: Of = "image"
     layers: tuple[Layer, ...] = ()
     gaps: tuple[str, ...] = ()
 
@@ -131,7 +140,12 @@ class Scans:
     def _sbom(self, path: Path) -> _Read:
         inventory = read_sbom(_content(path), str(path))
         return _Read(
-            name=str(path), kind="sbom", digest=inventory.image, inventory=inventory, gaps=told(inventory.gaps)
+            name=str(path),
+            kind="sbom",
+            of="sbom",
+            digest=inventory.image,
+            inventory=inventory,
+            gaps=told(inventory.gaps),
         )
 
     def _directory(self, path: Path, telling: Telling) -> _Read:
@@ -149,6 +163,7 @@ class Scans:
         return _Read(
             name=str(path),
             kind="directory",
+            of="directory",
             digest=stream.digest,
             inventory=inventory,
             layers=(Layer(digest=stream.digest, size=stream.size),),
@@ -165,7 +180,7 @@ class Scans:
             digest=str(image.digest),
             inventory=inventory,
             platform=image.platform,
-            configuration=image.settings,
+            configuration=image.configuration,
             layers=tuple(Layer(digest=str(ref.digest), size=ref.size) for ref in image.layers),
             gaps=(*told(inventory.gaps), *image.notes),
         )
@@ -186,8 +201,12 @@ class Scans:
 
     def _judged(self, read: _Read, order: Order, name: str) -> ScanResult:
         now = self._clock.now()
-        findings, accepted, lapsed = sort_out(self._judges.judge(read.inventory), order.ignored, _day(now))
-        gaps = (*read.gaps, *self._judges.unspoken(read.inventory))
+        flaws = self._judges.judge(read.inventory) if FLAW in order.kinds else []
+        findings, accepted, lapsed = sort_out(flaws, order.ignored, _day(now))
+        target = Target(of=read.of, inventory=read.inventory, at=now, configuration=read.configuration)
+        weak = [one for one in gather(target) if one.kind in order.kinds]
+        weaknesses, tolerated, lapsed_too = sort_out_weaknesses(weak, order.ignored, _day(now))
+        unspoken = self._judges.unspoken(read.inventory) if FLAW in order.kinds else ()
         result = ScanResult(
             name=name,
             kind=read.kind,
@@ -196,17 +215,21 @@ class Scans:
             lading=self._version,
             inventory=read.inventory,
             platform=read.platform,
-            configuration=settings_of(read.configuration),
+            configuration=settings_of(target.settings),
             layers=read.layers,
             size=sum(layer.size for layer in read.layers),
             findings=findings,
             accepted=accepted,
-            lapsed=lapsed,
-            gaps=gaps,
+            lapsed=tuple(dict.fromkeys((*lapsed, *lapsed_too))),
+            weaknesses=weaknesses,
+            accepted_weaknesses=tolerated,
+            gaps=(*read.gaps, *unspoken),
             feeds=self._judges.feeds(),
         )
         if order.rules is not None:
-            violations, warnings = _by_rules(order.rules, _document(result, read, order), read.digest, now, self._clock)
+            violations, warnings = _by_rules(
+                order.rules, _document(result, target, order), read.digest, now, self._clock
+            )
             result = msgspec.structs.replace(result, violations=violations, warnings=warnings)
         return judge(result, order.gate)
 
@@ -231,7 +254,7 @@ def _by_rules(
     return tuple(refused.values()), tuple(warned.values())
 
 
-def _document(result: ScanResult, read: _Read, order: Order) -> dict[str, Any]:
+def _document(result: ScanResult, target: Target, order: Order) -> dict[str, Any]:
     """What rules see, as far as it is known without a registry (docs/policy.md)."""
     return {
         "now": result.made,
@@ -241,17 +264,18 @@ def _document(result: ScanResult, read: _Read, order: Order) -> dict[str, Any]:
             "repository": result.name,
             "tag": "",
             "team": order.team,
-            "commit": str((read.configuration.get("Labels") or {}).get("org.opencontainers.image.revision", "")),
+            "commit": target.labels.get("org.opencontainers.image.revision", ""),
             "dirty": False,
             "size": result.size,
             "state": "unknown",
             "signed": False,
             "attestations": [],
-            "user": str(read.configuration.get("User") or ""),
+            "user": str(target.settings.get("User") or ""),
             "gaps": list(result.gaps),
             "base": {"reference": "", "digest": "", "known": False},
         },
         "findings": [one.document() | {"reported_by": ["lading"]} for one in result.findings],
+        "weaknesses": [one.document(order.team) for one in result.weaknesses],
         "reports": document_of(()),
     }
 

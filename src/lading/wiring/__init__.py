@@ -47,16 +47,7 @@ from lading.policy.exceptions import Exceptions
 from lading.policy.explain import Explainer
 from lading.policy.pack import Pack, load_pack
 from lading.policy.replay import Replay
-from lading.runtime_security.docker_engine import DockerContainers
 from lading.runtime_security.judge.incidents import Incidents
-from lading.runtime_security.judge.judging import RuntimeJudge
-from lading.runtime_security.judge.policy_judge import PolicyJudge
-from lading.runtime_security.posture.assessor import PostureAssessor
-from lading.runtime_security.posture.kernel import ProcKernelReader
-from lading.runtime_security.respond.responder import Responses
-from lading.runtime_security.sense.files import FileSense
-from lading.runtime_security.sense.processes import ProcessSense, engine_programs
-from lading.runtime_security.sense.states import SensorStates
 from lading.runtime_security.sense.watch import DriftWatch
 from lading.settings import Settings
 from lading.state import Database
@@ -74,6 +65,7 @@ from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
 from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
+from lading.supply_chain.checks.checking import Checking
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
@@ -92,7 +84,6 @@ from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.adapters import (
     DeclaredWorkloads,
     InventoryBillOfMaterials,
-    InventoryFiles,
     RegistryArtifacts,
     RegistryHomes,
     RegistryLayers,
@@ -103,6 +94,7 @@ from lading.wiring.collecting import Collecting
 from lading.wiring.continuity import open_backups
 from lading.wiring.copies import Copies
 from lading.wiring.details import ImageDetails, WorkloadDetails
+from lading.wiring.drift import open_drift_watch
 from lading.wiring.engine import ingress_of
 from lading.wiring.feeds import open_updates, trusted_keys
 from lading.wiring.logins import open_logins
@@ -301,6 +293,10 @@ class Wiring:
         return Reports(self.database, self.ledger, self.clock)
 
     @cached_property
+    def checking(self) -> Checking:
+        return Checking(self.inventories, self.registry, self.clock)
+
+    @cached_property
     def sources(self) -> Sources:
         return Sources(self.settings.data / "sources")
 
@@ -364,27 +360,7 @@ class Wiring:
 
     def drift_watch(self) -> DriftWatch:
         """The senses and their judge, over the engine of this Lading."""
-        containers = DockerContainers(self._engine_address())
-        files = InventoryFiles(self.inventories)
-        judge = RuntimeJudge(
-            judge=PolicyJudge(self.policy),
-            incidents=self.incidents,
-            allowed=self.allowed,
-            responder=Responses(self.incidents, containers),
-            environment=self.settings.environment,
-            clock=self.clock,
-        )
-        return DriftWatch(
-            containers=containers,
-            allowed=self.allowed,
-            posture=PostureAssessor(containers, ProcKernelReader(), self.database, self.ledger),
-            processes=ProcessSense(files, engine_programs()),
-            files=FileSense(containers, files),
-            states=SensorStates(self.engine.node(), self.database, self.ledger),
-            sink=judge,
-            clock=self.clock,
-            seconds=self.settings.sense_seconds,
-        )
+        return open_drift_watch(self, self._engine_address())
 
     # Lifecycle
 
@@ -400,6 +376,7 @@ class Wiring:
             self.clock,
             self.advisories,
             self.reports,
+            self.checking,
         )
 
     @cached_property

@@ -40,6 +40,7 @@ from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, 
 from lading.supply_chain.build.builder_memory import MemoryBuilder
 from lading.supply_chain.build.context import pack_directory
 from lading.supply_chain.build.sources import Sources
+from lading.supply_chain.checks.checking import Checking
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
@@ -154,8 +155,9 @@ class House:
         self.attestations = Attestations(RegistryArtifacts(self.registry), key, database, ledger, clock)
         self.policy = Policy(database, ledger, pack, clock)
         self.reports = Reports(database, ledger, clock)
+        self.checking = Checking(inventories, self.registry, clock)
         explainer = Explainer(self.policy, Replay(database), EcosystemOrder())
-        documents = Documents(
+        self.documents = documents = Documents(
             self.registry,
             self.states,
             inventories,
@@ -165,6 +167,7 @@ class House:
             clock,
             self.advisories,
             self.reports,
+            self.checking,
         )
         self.admission = Admission(
             database=database, ledger=ledger, states=self.states, inventories=inventories, findings=self.findings,

@@ -18,7 +18,7 @@ from lading.entrypoints.cli.output import err, out, print_rows
 from lading.kernel.clock import SystemClock
 from lading.kernel.errors import ExitCode, InvalidInput, Unavailable
 from lading.kernel.severity import Severity
-from lading.lifecycle.scan import Order
+from lading.lifecycle.scan import EVERYTHING, Order
 from lading.policy.pack import load_pack
 from lading.supply_chain.report.forms import Form, write
 from lading.supply_chain.report.result import ScanResult
@@ -49,6 +49,16 @@ class Threshold(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+
+class LookFor(StrEnum):
+    """What a scan looks for."""
+
+    FLAW = "flaw"
+    SECRET = "secret"  # noqa: S105
+    MISCONFIGURATION = "misconfiguration"
+    LICENCE = "licence"
+    END_OF_LIFE = "end-of-life"
 
 
 class Quietly:
@@ -99,9 +109,15 @@ def scan(
     ],
     fail_on: Annotated[
         Threshold | None,
-        typer.Option("--fail-on", help="Refuse findings of this severity and above."),
+        typer.Option("--fail-on", help="Refuse findings and weaknesses of this severity and above."),
     ] = None,
-    only_fixed: Annotated[bool, typer.Option("--only-fixed", help="Of those, only what can be mended.")] = False,
+    only_fixed: Annotated[
+        bool, typer.Option("--only-fixed", help="Of findings, only what a newer version mends.")
+    ] = False,
+    only: Annotated[
+        list[LookFor] | None,
+        typer.Option("--only", help="Look for this kind only, not for everything; may be given several times."),
+    ] = None,
     fail_on_gaps: Annotated[
         bool,
         typer.Option("--fail-on-gaps/--no-fail-on-gaps", help="Refuse what could not be read or matched completely."),
@@ -110,7 +126,7 @@ def scan(
         Path | None, typer.Option("--policy", help="Rules in CEL that judge it (stages push and deploy).")
     ] = None,
     ignore_file: Annotated[
-        Path | None, typer.Option("--ignore-file", help="TOML of accepted ids, each with reason and until.")
+        Path | None, typer.Option("--ignore-file", help="TOML of accepted ids and rules, each with reason and until.")
     ] = None,
     team: Annotated[str, typer.Option("--team", "-t", help="Team that rules are told.")] = "",
     environment: Annotated[str, typer.Option("--environment", help="Environment that rules are told.")] = "production",
@@ -129,7 +145,7 @@ def scan(
 ) -> None:
     """Say what is in an image, a directory or an SBOM and what is wrong with it. Needs no server and no network.
 
-    Exit code 3 means that it does not pass: findings at or above the threshold, a rule that refuses, or a gap.
+    Exit code 3 means that it does not pass: something at or above the threshold, a rule that refuses, or a gap.
     """
     order = Order(
         access=access(platform, image, user, token_file, plain_http),
@@ -138,9 +154,12 @@ def scan(
         gate=Gate(
             fail_on=Severity.parse(fail_on) if fail_on else None, only_fixed=only_fixed, fail_on_gaps=fail_on_gaps
         ),
+        kinds=tuple(one.value for one in only) if only else EVERYTHING,
         team=team,
         environment=environment,
     )
+    if only and policy:
+        raise InvalidInput("Rules judge all that can be found, not some kinds of it.", remedy="Leave --only out.")
     if only_fixed and fail_on is None:
         raise InvalidInput("--only-fixed says nothing without a threshold.", remedy="Give --fail-on too.")
     if output_file and output is ReportOutput.TABLE:
@@ -235,6 +254,17 @@ def _table(result: ScanResult) -> None:
     columns = ("severity", "id", "package", "version", "fixed", "exploited", "path")
     print_rows(rows, columns, TableOrJson.TABLE, "Nothing is known to be wrong with it.")
     counts = ", ".join(f"{count} {severity}" for severity, count in result.by_severity.items())
+    _weak_table(result)
     if rows or result.accepted:
         fixable = sum(bool(one.fixed) for one in result.findings)
         out.print(f"{len(rows)} findings ({counts or 'none'}), {fixable} with a fix, {len(result.accepted)} accepted")
+
+
+def _weak_table(result: ScanResult) -> None:
+    rows = [
+        {"severity": one.severity.label, "kind": one.kind, "rule": one.rule, "where": one.place, "what": one.message}
+        for one in result.weaknesses
+    ]
+    print_rows(rows, ("severity", "kind", "rule", "where", "what"), TableOrJson.TABLE, "No check found anything.")
+    if accepted := len(result.accepted_weaknesses):
+        out.print(f"{len(rows)} weaknesses, {accepted} accepted")

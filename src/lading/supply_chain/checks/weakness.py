@@ -5,7 +5,7 @@ It is no flaw: a flaw is publicly known, has an advisory and a version that mend
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -35,7 +35,34 @@ class Weakness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: str = ""
     references: tuple[str, ...] = ()
 
+    def document(self, owner: str = "") -> dict[str, Any]:
+        """It as policies see it."""
+        return {
+            "kind": self.kind,
+            "rule": self.rule,
+            "title": self.title,
+            "severity": self.severity.label,
+            "rank": int(self.severity),
+            "message": self.message,
+            "remedy": self.remedy,
+            "file": self.file,
+            "line": self.line,
+            "layer": self.layer,
+            "owner": owner,
+            "references": list(self.references),
+        }
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: the file and the line, as far as there are any."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     @property
     def key(self) -> str:
         """What tells it from every other weakness of the same subject."""
-        return f"{self.rule}:{self.file}:{self.line}:{self.message}"
+        return key_of(self.rule, self.file, self.line, self.message)
+
+
+def key_of(rule: str, file: str, line: int, message: str) -> str:
+    """The key of a weakness that is known by its parts only."""
+    return f"{rule}:{file}:{line}:{message}"

@@ -18,12 +18,13 @@ _MOST: Final = 1 << 30
 def to_json(result: ScanResult) -> dict[str, Any]:
     """The document. Severities are their names."""
     document = {"form": FORM, **msgspec.to_builtins(result)}
-    for finding in _findings(document):
-        finding["severity"] = Severity(finding["severity"]).label
+    for one in _judged(document):
+        one["severity"] = Severity(one["severity"]).label
     document["summary"] = {
         "packages": len(result.inventory.packages),
         "findings": len(result.findings),
         "by_severity": result.by_severity,
+        "weaknesses": len(result.weaknesses),
         "fixable": sum(bool(one.fixed) for one in result.findings),
         "gaps": len(result.gaps),
         "passed": result.verdict.passed,
@@ -43,12 +44,18 @@ def from_json(body: bytes, name: str) -> ScanResult:
         document = msgspec.json.decode(body, type=dict[str, Any])
         if document.get("form") != FORM:
             raise InvalidInput(f"{name} is not a scan of Lading.", remedy="Write one: `lading scan … --output json`.")
-        for finding in _findings(document):
-            finding["severity"] = int(Severity.parse(str(finding.get("severity"))))
+        for one in _judged(document):
+            one["severity"] = int(Severity.parse(str(one.get("severity"))))
         return msgspec.convert(document, ScanResult)
     except (msgspec.MsgspecError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise InvalidInput(f"{name} is a malformed scan: {str(error)[:200]}.", remedy="Scan again.") from error
 
 
-def _findings(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*document.get("findings", ()), *(one["finding"] for one in document.get("accepted", ()))]
+def _judged(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything in the document that has a severity."""
+    return [
+        *document.get("findings", ()),
+        *(one["finding"] for one in document.get("accepted", ())),
+        *document.get("weaknesses", ()),
+        *(one["weakness"] for one in document.get("accepted_weaknesses", ())),
+    ]

@@ -7,6 +7,7 @@ from typing import Final
 from xml.etree import ElementTree as Xml
 
 from lading.policy.decision import Violation
+from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.report.result import ScanResult
 
@@ -14,7 +15,7 @@ _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def junit(result: ScanResult) -> bytes:
-    """The document: a suite each for findings, what was refused by rules, and what could not be read."""
+    """The document: a suite each for findings, weaknesses, what was refused by rules, and what could not be read."""
     root = Xml.Element("testsuites", name=_text(f"lading {result.name}"))
     findings = _suite(root, "findings", result)
     for one in result.findings:
@@ -24,6 +25,14 @@ def junit(result: ScanResult) -> bytes:
         Xml.SubElement(case, "skipped", message=_text(f"accepted until {accepted.until}: {accepted.reason}"))
     if not result.findings and not result.accepted:
         _case(findings, result.name, "nothing is known to be wrong")
+    weaknesses = _suite(root, "weaknesses", result)
+    for weak in result.weaknesses:
+        _weakness(weaknesses, weak, weak.key in result.verdict.counted)
+    for tolerated in result.accepted_weaknesses:
+        case = _case(weaknesses, tolerated.weakness.rule, tolerated.weakness.message[:300])
+        Xml.SubElement(case, "skipped", message=_text(f"accepted until {tolerated.until}: {tolerated.reason}"))
+    if not result.weaknesses and not result.accepted_weaknesses:
+        _case(weaknesses, result.name, "no check found anything")
     rules = _suite(root, "rules", result)
     for violation in result.violations:
         _violation(rules, violation)
@@ -56,6 +65,17 @@ def _finding(suite: Xml.Element, one: Finding, counts: bool) -> None:
     text = "\n".join(filter(None, (one.summary, fix, one.why, one.path, one.layer)))
     if counts:
         message = f"{one.package} {one.version} has {one.id} ({one.severity.label})"
+        Xml.SubElement(case, "failure", message=_text(message), type=one.severity.label).text = _text(text)
+    else:
+        Xml.SubElement(case, "system-out").text = _text(text)
+
+
+def _weakness(suite: Xml.Element, one: Weakness, counts: bool) -> None:
+    place = f" ({one.place})" if one.file else ""
+    case = _case(suite, one.rule, f"{one.message[:300]}{place}")
+    text = "\n".join(filter(None, (one.title, one.remedy, one.place, one.layer, ", ".join(one.references))))
+    if counts:
+        message = f"{one.message}{place} ({one.severity.label})"
         Xml.SubElement(case, "failure", message=_text(message), type=one.severity.label).text = _text(text)
     else:
         Xml.SubElement(case, "system-out").text = _text(text)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lading.policy.decision import Violation
+from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.inventory.values import ImageInventory
 from lading.supply_chain.match.finding import Finding
 
@@ -26,6 +27,14 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     until: str
 
 
+class AcceptedWeakness(msgspec.Struct, frozen=True, kw_only=True):
+    """A weakness that somebody accepted, why, and until when."""
+
+    weakness: Weakness
+    reason: str
+    until: str
+
+
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """An advisory feed that was used; `age_days` counts from its youngest record."""
 
@@ -36,7 +45,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether it passes. `reasons` are sentences; `counted` are the keys of the findings that refuse it.
+    """Whether it passes. `reasons` are sentences; `counted` are the keys of the findings and weaknesses that refuse it.
 
     `gaps_refuse` says that what could not be read refuses it too.
     """
@@ -48,7 +57,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ScanResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One scan. Findings are worst first and without the accepted ones; `made` is RFC 3339; `size` in bytes.
+    """One scan. Findings and weaknesses are worst first and without the accepted ones; `made` is RFC 3339; `size` in
+    bytes.
 
     `configuration` holds what an engine runs the image with (user, ports, entrypoint, …), without values of variables.
     """
@@ -65,6 +75,8 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int = 0
     findings: tuple[Finding, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    weaknesses: tuple[Weakness, ...] = ()
+    accepted_weaknesses: tuple[AcceptedWeakness, ...] = ()
     lapsed: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     warnings: tuple[Violation, ...] = ()

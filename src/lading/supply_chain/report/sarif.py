@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS): findings, refusals of rules and gaps as results and notifications of one run.
+"""SARIF 2.1.0 (OASIS): findings, weaknesses, refusals of rules and gaps as results and notifications of one run.
 
 The fingerprint of a finding leaves versions out: a dashboard knows it again after an update that did not mend it.
 """
@@ -13,8 +13,10 @@ from lading.kernel.errors import InvalidInput
 from lading.kernel.purl import PackageUrl
 from lading.kernel.severity import Severity
 from lading.policy.decision import Violation
+from lading.supply_chain.checks.catalogue import CATALOGUE
+from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.match.finding import Finding
-from lading.supply_chain.report.result import Accepted, ScanResult
+from lading.supply_chain.report.result import Accepted, AcceptedWeakness, ScanResult
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _MOST_RESULTS: Final = 25_000
@@ -29,7 +31,9 @@ def sarif(result: ScanResult) -> dict[str, Any]:
     results = [_violation(one, rules, "error") for one in result.violations]
     results += [_violation(one, rules, "warning") for one in result.warnings]
     results += [_finding(one, result, rules) for one in result.findings]
+    results += [_weakness(one, result, rules) for one in result.weaknesses]
     results += [_accepted(one, result, rules) for one in result.accepted]
+    results += [_tolerated(one, result, rules) for one in result.accepted_weaknesses]
     notes = [_note(gap, "error" if result.verdict.gaps_refuse else "warning") for gap in result.gaps]
     if len(results) > _MOST_RESULTS:
         notes.append(_note(f"{len(results) - _MOST_RESULTS} results were left out", "warning"))
@@ -104,9 +108,51 @@ def _finding(one: Finding, result: ScanResult, rules: _Rules) -> dict[str, Any]:
 
 
 def _accepted(accepted: Accepted, result: ScanResult, rules: _Rules) -> dict[str, Any]:
-    why = f"{accepted.reason} (until {accepted.until})"
-    suppression = {"kind": "external", "status": "accepted", "justification": why}
-    return _finding(accepted.finding, result, rules) | {"suppressions": [suppression]}
+    return _finding(accepted.finding, result, rules) | _suppressed(accepted.reason, accepted.until)
+
+
+def _tolerated(accepted: AcceptedWeakness, result: ScanResult, rules: _Rules) -> dict[str, Any]:
+    return _weakness(accepted.weakness, result, rules) | _suppressed(accepted.reason, accepted.until)
+
+
+def _suppressed(reason: str, until: str) -> dict[str, Any]:
+    why = f"{reason} (until {until})"
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": why}]}
+
+
+def _weakness(one: Weakness, result: ScanResult, rules: _Rules) -> dict[str, Any]:
+    level = _LEVELS.get(one.severity, "note")
+    content = (one.rule, one.file, one.message)
+    return {
+        "ruleId": one.rule,
+        "ruleIndex": rules.place(one.rule, _rule_of(one)),
+        "level": level,
+        "message": {"text": one.message},
+        "locations": [_location(one.file or result.name, one.rule, one.line)],
+        "partialFingerprints": {"ladingWeakness/v1": sha256("\n".join(content).encode()).hexdigest()},
+        "properties": {
+            "kind": one.kind,
+            "layer": one.layer,
+            "severity": one.severity.label,
+            "refuses": one.key in result.verdict.counted,
+        },
+    }
+
+
+def _rule_of(one: Weakness) -> dict[str, Any]:
+    rule = CATALOGUE.get(one.rule)
+    severity = rule.severity if rule else one.severity
+    helping = [*([rule.why] if rule else []), one.remedy, *one.references]
+    return {
+        "shortDescription": {"text": one.title},
+        "fullDescription": {"text": rule.why if rule else one.title},
+        "help": {"text": "\n".join(filter(None, helping)) or one.title},
+        "defaultConfiguration": {"level": _LEVELS.get(severity, "note")},
+        "properties": {
+            "security-severity": f"{_SCORES.get(severity, 0.0):.1f}",
+            "tags": ["security", one.kind, severity.label, *one.references],
+        },
+    }
 
 
 def _violation(one: Violation, rules: _Rules, level: str) -> dict[str, Any]:
@@ -126,12 +172,12 @@ def _violation(one: Violation, rules: _Rules, level: str) -> dict[str, Any]:
     }
 
 
-def _location(path: str, name: str) -> dict[str, Any]:
+def _location(path: str, name: str, line: int = 0) -> dict[str, Any]:
     # A scanned path is below the image's root: relative, so that nobody takes it for a file of the machine.
     return {
         "physicalLocation": {
             "artifactLocation": {"uri": quote(path.lstrip("/") or name, safe="/-._~")},
-            "region": {"startLine": 1},
+            "region": {"startLine": max(line, 1)},
         },
         "logicalLocations": [{"name": name, "kind": "module"}],
     }

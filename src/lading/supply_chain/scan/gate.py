@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from lading.kernel.severity import Severity
@@ -14,8 +16,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What a scan must not have.
 
     Args:
-        fail_on: findings of this severity and above, those that nobody gave a severity too; None for no threshold.
-        only_fixed: of those, only what a newer version mends.
+        fail_on: findings and weaknesses of this severity and above, findings that nobody gave a severity too; None for
+            no threshold.
+        only_fixed: of findings, only what a newer version mends. Who makes the image can always mend a weakness.
         fail_on_gaps: what could not be read or matched refuses: it may hide anything.
     """
 
@@ -34,13 +37,15 @@ def judge(result: ScanResult, gate: Gate) -> ScanResult:
         and (one.severity >= gate.fail_on or one.severity is Severity.UNKNOWN)
         and (one.fixed or not gate.only_fixed)
     ]
+    weak = [one for one in result.weaknesses if gate.fail_on is not None and one.severity >= gate.fail_on]
     gaps = result.gaps if gate.fail_on_gaps else ()
     reasons = []
     if counted and gate.fail_on is not None:
-        more = f" and {len(counted) - _MOST_NAMED} more" if len(counted) > _MOST_NAMED else ""
-        named = ", ".join(dict.fromkeys(f"{one.id} in {one.package}" for one in counted[:_MOST_NAMED]))
+        named = _named(f"{one.id} in {one.package}" for one in counted)
         fixable = " with a fix" if gate.only_fixed else ""
-        reasons.append(f"{len(counted)} findings{fixable} at or above {gate.fail_on.label}: {named}{more}")
+        reasons.append(f"{len(counted)} findings{fixable} at or above {gate.fail_on.label}: {named}")
+    if weak and gate.fail_on is not None:
+        reasons.append(f"{len(weak)} weaknesses at or above {gate.fail_on.label}: {_named(one.rule for one in weak)}")
     if result.violations:
         rules = ", ".join(dict.fromkeys(one.rule for one in result.violations))
         reasons.append(f"refused by the rules {rules}")
@@ -49,7 +54,14 @@ def judge(result: ScanResult, gate: Gate) -> ScanResult:
     verdict = Verdict(
         passed=not reasons,
         reasons=tuple(reasons),
-        counted=tuple(one.key for one in counted),
+        counted=(*(one.key for one in counted), *(one.key for one in weak)),
         gaps_refuse=gate.fail_on_gaps,
     )
     return msgspec.structs.replace(result, verdict=verdict)
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first few of them, each once."""
+    every = list(dict.fromkeys(names))
+    more = f" and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else ""
+    return ", ".join(every[:_MOST_NAMED]) + more

@@ -88,14 +88,28 @@ def test_a_form_goes_into_a_file_also_when_it_is_refused(lading: Any, image: str
 
 
 def test_what_was_accepted_does_not_refuse(lading: Any, image: str, tmp_path: Path) -> None:
-    found = json.loads(lading("scan", image, "-o", "json").out)["findings"]
-    rows = "".join(f'[[ignore]]\nid = "{one["id"]}"\nreason = "for this test"\nuntil = 2099-01-01\n' for one in found)
+    found = json.loads(lading("scan", image, "-o", "json").out)
+    ids = {one["id"] for one in found["findings"]} | {one["rule"] for one in found["weaknesses"]}
+    rows = "".join(f'[[ignore]]\nid = "{one}"\nreason = "for this test"\nuntil = 2099-01-01\n' for one in ids)
     file = tmp_path / "ignore.toml"
     file.write_text(rows)
     assert lading("scan", image, "--ignore-file", str(file)).code == 2  # a year at most
 
     file.write_text(rows.replace("2099-01-01", _in_a_month()))
     assert lading("scan", image, "--ignore-file", str(file), "--fail-on", "low").code == 0
+
+
+def test_weaknesses_count_for_the_threshold_and_can_be_looked_for_alone(lading: Any, tmp_path: Path) -> None:
+    file = tmp_path / "root.tar"
+    file.write_bytes(docker_archive(BASE, User="root"))
+
+    ran = lading("scan", str(file), "--fail-on", "medium", "--only", "misconfiguration")
+    assert (ran.code, "image-runs-as-root" in ran.out) == (3, True)
+    assert "weaknesses at or above medium: image-runs-as-root" in ran.err
+    assert lading("scan", str(file), "--fail-on", "critical", "--only", "misconfiguration").code == 0
+    assert lading("scan", str(file), "--fail-on", "medium", "--only", "secret").code == 0
+    assert json.loads(lading("scan", str(file), "--only", "flaw", "-o", "json").out).get("weaknesses", []) == []
+    assert lading("scan", str(file), "--only", "flaw", "--policy", str(tmp_path)).code == 2
 
 
 def test_rules_judge_it_as_a_server_would(lading: Any, image: str, tmp_path: Path) -> None:

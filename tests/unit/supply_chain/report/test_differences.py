@@ -84,4 +84,4 @@ def test_documents_of_several_images_become_one() -> None:
 
     assert len(json.loads(merge_sarif([write(one, "sarif") for one in results]))["runs"]) == 2
     merged = ElementTree.fromstring(merge_junit([write(one, "junit") for one in results]))
-    assert (len(merged), merged.get("tests"), merged.get("failures")) == (6, "4", "0")
+    assert (len(merged), merged.get("tests"), merged.get("failures")) == (8, "6", "0")

@@ -19,13 +19,14 @@ from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
 from lading.kernel.severity import Severity
 from lading.policy.decision import Evidence, Violation
+from lading.supply_chain.checks.image.rules import NO_HEALTH_CHECK, RUNS_AS_ROOT
 from lading.supply_chain.inventory import ImageInventory, Note, Package
 from lading.supply_chain.match import Finding
 from lading.supply_chain.report.as_json import from_json, is_scan
 from lading.supply_chain.report.forms import write
 from lading.supply_chain.report.result import Feed, Layer, ScanResult
 from lading.supply_chain.scan.gate import Gate, judge
-from lading.supply_chain.scan.ignoring import Ignored, sort_out
+from lading.supply_chain.scan.ignoring import Ignored, sort_out, sort_out_weaknesses
 
 TESTS = Path(__file__).resolve().parents[3]
 GOLDEN = TESTS / "golden" / "reports"
@@ -65,6 +66,11 @@ FLAWS = (
 )  # fmt: skip
 
 
+ROOT = RUNS_AS_ROOT.found("USER is root")
+UNHEALTHY = NO_HEALTH_CHECK.found("there is no HEALTHCHECK")
+OPEN = RUNS_AS_ROOT.found("as in a file", file="srv/a b/Dockerfile", line=3, layer=LAYER, severity=Severity.HIGH)
+
+
 def result(gaps: tuple[str, ...] = ("package-database-unreadable: var/lib/rpm",)) -> ScanResult:
     stay, accepted, lapsed = sort_out(
         FLAWS,
@@ -72,6 +78,11 @@ def result(gaps: tuple[str, ...] = ("package-database-unreadable: var/lib/rpm",)
             Ignored(id="CVE-2020-2", reason="templates are ours", until=date(2026, 6, 1)),
             Ignored(id="GHSA-462w-v97r-4m45", reason="was mended by hand", until=date(2025, 1, 1)),
         ],
+        date(2026, 1, 2),
+    )
+    weak, tolerated, _ = sort_out_weaknesses(
+        (OPEN, ROOT, UNHEALTHY),
+        [Ignored(id="image-without-health-check", reason="Compose has it", until=date(2026, 6, 1))],
         date(2026, 1, 2),
     )
     image = str(Digest.of(b"image"))
@@ -87,7 +98,7 @@ def result(gaps: tuple[str, ...] = ("package-database-unreadable: var/lib/rpm",)
             release="12", files=12, gaps=tuple(Note(*gap.split(": ")) for gap in gaps),
         ),
         layers=(Layer(digest=LAYER, size=1_234),), size=1_234, findings=stay, accepted=accepted, lapsed=lapsed,
-        violations=(refused,), warnings=(msgspec.structs.replace(refused, rule="image-user-not-root", effect="warn"),),
+        weaknesses=weak, accepted_weaknesses=tolerated, violations=(refused,), warnings=(msgspec.structs.replace(refused, rule="image-user-not-root", effect="warn"),),
         gaps=gaps, feeds=(Feed(source="pypi", records=12, newest="2026-01-01T00:00:00Z", age_days=1.1),),
     )  # fmt: skip
     return judge(made, Gate(fail_on=Severity.HIGH))
@@ -113,7 +124,10 @@ def test_sarif_is_valid() -> None:
     Draft4Validator(schema("sarif-2.1.0.json"), format_checker=Draft4Validator.FORMAT_CHECKER).validate(document)
     run = document["runs"][0]
     assert all(run["tool"]["driver"]["rules"][one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
-    assert [one["ruleId"] for one in run["results"] if "suppressions" in one] == ["CVE-2020-2"]
+    assert [one["ruleId"] for one in run["results"] if "suppressions" in one] == [
+        "CVE-2020-2",
+        "image-without-health-check",
+    ]
     assert run["invocations"][0]["toolExecutionNotifications"][0]["level"] == "error"
 
 
@@ -126,7 +140,7 @@ def test_a_fingerprint_survives_an_update_that_mends_nothing() -> None:
         return {
             row["ruleId"]: row["partialFingerprints"]["ladingFinding/v1"]
             for row in found
-            if "partialFingerprints" in row
+            if "ladingFinding/v1" in row.get("partialFingerprints", {})
         }
 
     assert prints(changed)["CVE-2020-1"] == prints(result())["CVE-2020-1"]
@@ -154,12 +168,13 @@ def test_a_junit_test_fails_exactly_where_the_scan_is_refused() -> None:
     assert [name.split(" ")[0] for name in failed] == [
         "CVE-2019-10906",
         "CVE-2023-45853",
+        "as",
         "nobody",
         "package-database-unreadable:",
     ]
-    assert root.get("failures") == "4"
+    assert root.get("failures") == "5"
     assert root.get("tests") == str(len(list(root.iter("testcase"))))
-    assert [suite.get("failures") for suite in root] == ["2", "1", "1"]
+    assert [suite.get("failures") for suite in root] == ["2", "1", "1", "1"]
 
 
 def test_what_json_says_can_be_read_again() -> None:

@@ -4,10 +4,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lading.kernel.digest import Digest
 from lading.kernel.severity import Severity
+from lading.supply_chain.checks.image.rules import RUNS_AS_ROOT
 from lading.supply_chain.inventory import ImageInventory, LayerInventory
 from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.match import Finding
@@ -15,7 +17,7 @@ from lading.supply_chain.report import ScanResult
 from lading.supply_chain.scan import DirectoryLayerCache, LayerCache, MemoryLayerCache
 from lading.supply_chain.scan.errors import TargetInvalid, TargetUnreadable
 from lading.supply_chain.scan.gate import Gate, judge
-from lading.supply_chain.scan.ignoring import read_ignored, sort_out
+from lading.supply_chain.scan.ignoring import read_ignored, sort_out, sort_out_weaknesses
 
 TODAY = date(2026, 1, 2)
 
@@ -90,6 +92,38 @@ def test_an_acceptance_holds_to_its_last_day_and_is_told_of_afterwards(tmp_path:
     assert [one.id for one in stay] == ["B", "C"]
     assert [(one.finding.id, one.reason, one.until) for one in accepted] == [("A", "not reachable", "2026-01-02")]
     assert lapsed == ("C was accepted until 2026-01-01 (old) and counts again",)
+
+
+def test_a_weakness_is_accepted_by_its_rule_and_place(tmp_path: Path) -> None:
+    rows = ignore(
+        tmp_path,
+        """
+        [[ignore]]
+        id = "image-runs-as-root"
+        path = "srv/*/Dockerfile"
+        reason = "it ends as nobody"
+        until = 2026-12-31
+        [[ignore]]
+        id = "image-runs-as-root"
+        package = "jinja2"
+        reason = "no weakness has a package"
+        until = 2026-12-31
+        """,
+    )
+    there, elsewhere = (RUNS_AS_ROOT.found("x", file=file) for file in ("srv/a/Dockerfile", "Dockerfile"))
+
+    stay, accepted, _ = sort_out_weaknesses([there, elsewhere], rows, TODAY)
+
+    assert stay == (elsewhere,)
+    assert [(one.weakness, one.reason) for one in accepted] == [(there, "it ends as nobody")]
+
+
+def test_a_weakness_counts_from_its_severity_on() -> None:
+    weak = msgspec.structs.replace(scanned(), weaknesses=(RUNS_AS_ROOT.found("x"),))
+
+    assert judge(weak, Gate(fail_on=Severity.HIGH)).verdict.passed
+    refused = judge(weak, Gate(fail_on=Severity.MEDIUM, only_fixed=True)).verdict
+    assert (refused.passed, refused.counted) == (False, (RUNS_AS_ROOT.found("x").key,))
 
 
 @pytest.mark.parametrize(

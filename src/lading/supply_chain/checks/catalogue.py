@@ -1,0 +1,14 @@
+"""Every rule of every check, by id: what documents, SARIF and `lading where` say of a rule comes from here.
+
+A room of rules lists them in a tuple `RULES`; that tuple has its line in `_EVERY`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lading.supply_chain.checks.image import rules as image
+from lading.supply_chain.checks.rule import Rule
+
+_EVERY: Final[tuple[tuple[Rule, ...], ...]] = (image.RULES,)
+CATALOGUE: Final[dict[str, Rule]] = {rule.id: rule for rules in _EVERY for rule in rules}

@@ -1,0 +1,47 @@
+"""What is checked: the inventory of an image, a directory or an SBOM, and what an image says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from lading.supply_chain.inventory.values import ImageInventory
+
+Of = Literal["image", "directory", "sbom"]
+_MOST: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One thing to be checked.
+
+    `configuration` is the image's whole configuration (OCI image specification, "Image Configuration"), as somebody
+    wrote it: no field is sure to be there or to be of its type, so it is read through the properties. It is empty for
+    what is no image. `at` is the moment at which it is checked.
+    """
+
+    of: Of
+    inventory: ImageInventory
+    at: datetime
+    configuration: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What the image tells an engine to run it with: the `config` of its configuration."""
+        found = self.configuration.get("config")
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        found = self.settings.get("Labels")
+        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+    @cached_property
+    def history(self) -> tuple[str, ...]:
+        """What each step of its build was, as far as it is told, the first first."""
+        found = self.configuration.get("history")
+        steps = found[:_MOST] if isinstance(found, list) else []
+        return tuple(str(step.get("created_by") or "") for step in steps if isinstance(step, dict))
