@@ -244,6 +244,11 @@ class Settings:
     advisory_stale_days: str = _setting(
         "osv=7,kev=14,epss=7", str, "Days after which a feed is stale, by kind; a kind that is not named never is."
     )
+    signature_layouts: str = _setting(
+        "older,bundle",
+        str,
+        "How signatures and attestations are stored: older (tags and envelopes), bundle (as cosign 3 does), or both.",
+    )
     advisory_keys: Path | None = _setting(
         "",
         _optional_path,

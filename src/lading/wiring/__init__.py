@@ -60,6 +60,7 @@ from lading.supply_chain.advisories.sources import read_stale_days
 from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.keys_local import PrivateKey, open_local_key
+from lading.supply_chain.attest.writing import read_layouts
 from lading.supply_chain.build import trust
 from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
@@ -285,7 +286,13 @@ class Wiring:
     @cached_property
     def attestations(self) -> Attestations:
         return Attestations(
-            RegistryArtifacts(self.registry), self.key, self.database, self.ledger, self.clock, self.replication.trusted
+            RegistryArtifacts(self.registry),
+            self.key,
+            self.database,
+            self.ledger,
+            self.clock,
+            self.replication.trusted,
+            layouts=read_layouts(self.settings.signature_layouts),
         )
 
     @cached_property

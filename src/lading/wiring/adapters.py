@@ -69,7 +69,10 @@ class RegistryArtifacts:
 
     def referrers(self, repository: str, subject: Digest) -> list[Artifact]:
         index = self._registry.referrers(repository, subject)
-        return [Artifact(Digest.parse(item["digest"]), item.get("artifactType", "")) for item in index["manifests"]]
+        return [
+            Artifact(Digest.parse(item["digest"]), item.get("artifactType", ""), item.get("annotations") or {})
+            for item in index["manifests"]
+        ]
 
 
 class RegistryOwners:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from lading.kernel.canonical import canonical_json
 from lading.kernel.digest import Digest
 from lading.kernel.errors import NotFound
 from lading.supply_chain.attest.errors import MalformedEnvelope
@@ -15,6 +17,7 @@ MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 EMPTY: Final = "application/vnd.oci.empty.v1+json"
 EMPTY_CONTENT: Final = b"{}"
 MOST_MANIFEST: Final = 4 * 1024 * 1024
+MOST_REFERRERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +26,11 @@ class Artifact:
 
     digest: Digest
     artifact_type: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-class ArtifactStore(Protocol):
-    """A registry's content, by repository.
-
-    What was put can be read after the call returns and survives a crash; putting the same again changes nothing.
-    """
-
-    def put_blob(self, repository: str, content: bytes) -> Digest:
-        """Keep a blob."""
-        ...
-
-    def put_manifest(self, repository: str, content: bytes, *, tag: str = "") -> Digest:
-        """Keep a manifest whose blobs were put before; move `tag` to it when one is given."""
-        ...
+class ArtifactReader(Protocol):
+    """A registry's content, by repository, as far as signatures are looked for. What it hands over is not checked."""
 
     def manifest(self, repository: str, reference: Digest | str) -> bytes:
         """A manifest by digest or tag; raises kernel NotFound."""
@@ -48,7 +41,22 @@ class ArtifactStore(Protocol):
         ...
 
     def referrers(self, repository: str, subject: Digest) -> list[Artifact]:
-        """The manifests whose `subject` is this one, oldest first; none is no error."""
+        """The manifests whose `subject` is this one, at most 1000; none is no error."""
+        ...
+
+
+class ArtifactStore(ArtifactReader, Protocol):
+    """The same, to be written to.
+
+    What was put can be read after the call returns and survives a crash; putting the same again changes nothing.
+    """
+
+    def put_blob(self, repository: str, content: bytes) -> Digest:
+        """Keep a blob."""
+        ...
+
+    def put_manifest(self, repository: str, content: bytes, *, tag: str = "") -> Digest:
+        """Keep a manifest whose blobs were put before; move `tag` to it when one is given."""
         ...
 
 
@@ -91,8 +99,8 @@ class MemoryArtifacts:
         for (place, digest), content in self._manifests.items():
             manifest = read_manifest(content)
             if place == repository and (manifest.get("subject") or {}).get("digest") == str(subject):
-                found.append(Artifact(digest, str(manifest.get("artifactType", ""))))
-        return found
+                found.append(Artifact(digest, str(manifest.get("artifactType", "")), annotations_of(manifest)))
+        return found[:MOST_REFERRERS]
 
 
 def read_manifest(content: bytes) -> dict[str, Any]:
@@ -109,6 +117,29 @@ def descriptor(media_type: str, content: bytes, annotations: dict[str, str] | No
     """The descriptor of some content (OCI image specification, descriptor.md)."""
     made: dict[str, Any] = {"mediaType": media_type, "digest": str(Digest.of(content)), "size": len(content)}
     return made | ({"annotations": annotations} if annotations else {})
+
+
+def annotations_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """The annotations of a manifest or descriptor that are texts."""
+    found = described.get("annotations")
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+
+
+def referrer(
+    subject: dict[str, Any], artifact_type: str, layer: dict[str, Any], annotations: Mapping[str, str]
+) -> bytes:
+    """An artifact manifest with one layer that refers to `subject` (OCI image specification, manifest.md)."""
+    return canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": artifact_type,
+            "config": descriptor(EMPTY, EMPTY_CONTENT),
+            "layers": [layer],
+            "subject": subject,
+            "annotations": dict(annotations),
+        }
+    )
 
 
 def layers_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,36 +6,28 @@ nothing. Verifying reads the registry and a public key and nothing else, as anyb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import AttestationMade
-from lading.kernel.canonical import canonical_json
-from lading.kernel.clock import Clock, SystemClock, parse_timestamp, timestamp
+from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput, LadingError, NotFound
 from lading.state import Database, Transaction
-from lading.supply_chain.attest import cosign, dsse
-from lading.supply_chain.attest.artifacts import (
-    EMPTY,
-    EMPTY_CONTENT,
-    MANIFEST,
-    ArtifactStore,
-    descriptor,
-    layers_of,
-    read_manifest,
-)
-from lading.supply_chain.attest.errors import MalformedEnvelope, NotSigned, SignatureInvalid
+from lading.supply_chain.attest.artifacts import ArtifactStore
+from lading.supply_chain.attest.checking import Checked
+from lading.supply_chain.attest.errors import NotSigned, SignatureInvalid
+from lading.supply_chain.attest.identities import IdentityVerifier
 from lading.supply_chain.attest.keys import Signer, Verifier
+from lading.supply_chain.attest.signatures import Signatures
 from lading.supply_chain.attest.sql import Attestation, AttestationStore
-from lading.supply_chain.attest.statement import APPROVAL, MEDIA_TYPE, SIGNATURE, Statement
+from lading.supply_chain.attest.statement import APPROVAL, SIGNATURE, Statement
+from lading.supply_chain.attest.writing import LAYOUTS, Layout, Put, Writing
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_REFERRERS: Final = 1_000
-_PREDICATE: Final = "in-toto.io/predicate-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +47,8 @@ class Attestations:
 
     Args:
         trusted: the keys of others whose signatures count as our own do.
+        identities: the root of trust for signatures by identities.
+        layouts: where signatures and statements are put.
     """
 
     def __init__(
@@ -65,6 +59,8 @@ class Attestations:
         ledger: Ledger,
         clock: Clock | None = None,
         trusted: Callable[[], Sequence[Verifier]] = tuple,
+        identities: IdentityVerifier | None = None,
+        layouts: Collection[Layout] = LAYOUTS,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -73,6 +69,8 @@ class Attestations:
         self._clock = clock or SystemClock()
         self._rows = AttestationStore()
         self._trusted = trusted
+        self._writing = Writing(store, signer, self._clock, layouts)
+        self._signatures = Signatures(store, self._believed, identities)
 
     @property
     def key_id(self) -> str:
@@ -107,65 +105,21 @@ class Attestations:
             if predicate_type != APPROVAL:
                 raise InvalidInput(f"A statement of type {predicate_type} does not end.", remedy="Leave `until` out.")
             predicate = predicate | {"until": timestamp(until)}
-        body = Statement(((repository, image),), predicate_type, predicate).encode()
-        known = self._known(image, repository, Digest.of(body))
+        statement = Statement(((repository, image),), predicate_type, predicate)
+        known = self._known(image, repository, Digest.of(statement.encode()))
         if known is not None and self._is_kept(repository, known.digest):
             return known
-        subject = self._store.manifest(repository, image)
-        digest = self._unrecorded(image, repository, body) or self._put(
-            image, repository, predicate_type, body, subject
-        )
-        return self._keep(image, repository, digest, predicate_type, Digest.of(body), until, actor)
-
-    def _put(self, image: Digest, repository: str, predicate_type: str, body: bytes, subject: bytes) -> Digest:
-        envelope = dsse.sign(MEDIA_TYPE, body, self._signer).encode()
-        annotations = {_PREDICATE: predicate_type}
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": MEDIA_TYPE,
-            "config": descriptor(EMPTY, EMPTY_CONTENT),
-            "layers": [descriptor(dsse.MEDIA_TYPE, envelope, annotations)],
-            "subject": _subject(subject, image),
-            "annotations": annotations,
-        }
-        self._store.put_blob(repository, EMPTY_CONTENT)
-        self._store.put_blob(repository, envelope)
-        return self._store.put_manifest(repository, canonical_json(manifest))
-
-    def _unrecorded(self, image: Digest, repository: str, body: bytes) -> Digest | None:
-        """The same statement by our key that was put just before a crash kept it from being recorded."""
-        for one in self._store.referrers(repository, image)[:_MOST_REFERRERS]:
-            try:
-                envelope = self._envelope(repository, one.digest)
-                if envelope.payload != body:
-                    continue
-                dsse.verify(envelope, [self._signer])
-            except LadingError:
-                continue
-            return one.digest
-        return None
+        put = self._writing.state(image, repository, statement)
+        return self._keep(image, repository, put, predicate_type, until, actor)
 
     def sign(self, image: Digest, repository: str, *, actor: str) -> Attestation:
         """Sign an image as cosign does, beside the signatures that others made. Raises as `attest`."""
-        content = cosign.payload(image, repository)
-        known = self._known(image, repository, Digest.of(content))
-        tag = cosign.signature_tag(image)
-        if self.is_signed(image, repository, [self._signer]):
-            # Signed but not recorded: a crash came between the two.
-            digest = Digest.of(self._store.manifest(repository, tag))
-            return known or self._keep(image, repository, digest, SIGNATURE, Digest.of(content), None, actor)
-        self._store.manifest(repository, image)
-        try:
-            before = read_manifest(self._store.manifest(repository, tag))
-            others = [layer for layer, _, _ in cosign.signature_layers(before)]
-        except (NotFound, MalformedEnvelope):
-            others = []
-        manifest, config = cosign.manifest([*others, cosign.signed_layer(content, self._signer)])
-        self._store.put_blob(repository, content)
-        self._store.put_blob(repository, config)
-        digest = self._store.put_manifest(repository, manifest, tag=tag)
-        return self._keep(image, repository, digest, SIGNATURE, Digest.of(content), None, actor)
+        put = self._writing.sign(image, repository)
+        known = self._known(image, repository, put.statement)
+        # Signed but not recorded: a crash came between the two.
+        if known is not None and (not put.fresh or known.digest == put.digest):
+            return known
+        return self._keep(image, repository, put, SIGNATURE, None, actor)
 
     def about(self, image: Digest, repository: str | None = None) -> list[Attestation]:
         """What was attested and signed here about an image, oldest first, without verifying it again."""
@@ -199,18 +153,37 @@ class Attestations:
             NotSigned: there is no signature.
             SignatureInvalid: none of those there are holds.
         """
-        try:
-            manifest = read_manifest(self._store.manifest(repository, cosign.signature_tag(image)))
-        except NotFound as error:
-            raise NotSigned(f"The image {repository}@{image} is not signed.", remedy="Ship it to sign it.") from error
-        problem: LadingError = NotSigned(f"The image {repository}@{image} has no signature in its signature manifest.")
-        for _, digest, signature in cosign.signature_layers(manifest):
-            try:
-                content = self._content(repository, digest, cosign.MOST_PAYLOAD)
-                return cosign.verify(content, signature, image, verifiers or self._believed()).key_id
-            except LadingError as error:
-                problem = error
-        raise problem
+        found = [
+            one
+            for one in self.check(image, repository, verifiers, predicate_type=SIGNATURE)
+            if one.what in ("signature", "unknown")
+        ]
+        for one in found:
+            if one.valid and one.key_id:
+                return one.key_id
+        if not found:
+            raise NotSigned(f"The image {repository}@{image} is not signed.", remedy="Ship it to sign it.")
+        raise SignatureInvalid(
+            f"No signature of {repository}@{image} holds: {found[0].problem}",
+            remedy="Check the key, and that it was not copied from another image.",
+        )
+
+    def check(
+        self,
+        image: Digest,
+        repository: str,
+        verifiers: Sequence[Verifier] | None = None,
+        *,
+        predicate_type: str = "",
+    ) -> list[Checked]:
+        """Every signature and attestation that lies beside an image, valid or with its problem.
+
+        Args:
+            predicate_type: what is plainly of another type is not looked at.
+        """
+        with self._database.read() as tx:
+            now = self._now(tx)
+        return self._signatures.of(image, repository, now, verifiers=verifiers, predicate_type=predicate_type)
 
     def verify(
         self, image: Digest, repository: str, verifiers: Sequence[Verifier] | None = None
@@ -220,49 +193,10 @@ class Attestations:
         Those that do not hold are in the list with their problem. `verifiers` are our own key and
         those trusted, unless told otherwise.
         """
-        with self._database.read() as tx:
-            now = self._now(tx)
-        found = [one for one in self._store.referrers(repository, image) if one.artifact_type == MEDIA_TYPE]
-        believed = self._believed()
-        return [
-            self._verified(one.digest, image, repository, verifiers or believed, now) for one in found[:_MOST_REFERRERS]
-        ]
+        return [_attested(one) for one in self.check(image, repository, verifiers) if _is_statement(one)]
 
     def _believed(self) -> list[Verifier]:
         return [self._signer, *self._trusted()]
-
-    def _verified(
-        self, digest: Digest, image: Digest, repository: str, verifiers: Sequence[Verifier], now: datetime
-    ) -> VerifiedAttestation:
-        kind, key_id, until = "", "", ""
-        predicate: dict[str, Any] = {}
-        try:
-            envelope = self._envelope(repository, digest)
-            key_id = dsse.verify(envelope, verifiers).key_id
-            if envelope.payload_type != MEDIA_TYPE:
-                raise MalformedEnvelope(f"The envelope holds {envelope.payload_type[:100]}, not a statement.")
-            statement = Statement.decode(envelope.payload)
-            kind, predicate = statement.predicate_type, statement.predicate
-            if not statement.is_about(image):
-                raise SignatureInvalid("The statement is about another image.")
-            until = _until(statement)
-            problem = "It has ended." if until and parse_timestamp(until) <= now else ""
-        except (LadingError, ValueError) as error:
-            problem = error.what if isinstance(error, LadingError) else f"It cannot be read: {error}"
-        return VerifiedAttestation(digest, kind, key_id, predicate, until, problem)
-
-    def _envelope(self, repository: str, digest: Digest) -> dsse.Envelope:
-        layers = layers_of(read_manifest(self._store.manifest(repository, digest)))
-        if len(layers) != 1 or layers[0].get("mediaType") != dsse.MEDIA_TYPE:
-            raise MalformedEnvelope("It does not hold exactly one envelope.")
-        blob = Digest.parse(str(layers[0].get("digest")))
-        return dsse.Envelope.decode(self._content(repository, blob, dsse.MOST_BYTES))
-
-    def _content(self, repository: str, digest: Digest, most: int) -> bytes:
-        content = self._store.blob(repository, digest, most=most)
-        if Digest.of(content, digest.algorithm) != digest:
-            raise SignatureInvalid(f"The blob {digest} has other content than its digest says.")
-        return content
 
     def _known(self, image: Digest, repository: str, statement: Digest) -> Attestation | None:
         with self._database.read() as tx:
@@ -278,23 +212,16 @@ class Attestations:
         return True
 
     def _keep(
-        self,
-        image: Digest,
-        repository: str,
-        digest: Digest,
-        predicate_type: str,
-        statement: Digest,
-        until: datetime | None,
-        actor: str,
+        self, image: Digest, repository: str, put: Put, predicate_type: str, until: datetime | None, actor: str
     ) -> Attestation:
         ends = "" if until is None else timestamp(until)
         with self._database.write() as tx:
             made = Attestation(
                 repository=repository,
-                digest=digest,
+                digest=put.digest,
                 subject=image,
                 predicate_type=predicate_type,
-                statement=statement,
+                statement=put.statement,
                 key_id=self._signer.key_id,
                 made_at=timestamp(self._now(tx)),
                 until=ends,
@@ -303,7 +230,7 @@ class Attestations:
             fact = AttestationMade(
                 digest=str(image),
                 predicate_type=predicate_type,
-                attestation=str(digest),
+                attestation=str(put.digest),
                 key_id=self._signer.key_id,
                 until=ends,
             )
@@ -315,11 +242,14 @@ class Attestations:
         return max(self._clock.now(), _EPOCH + timedelta(microseconds=self._ledger.head(tx).at))
 
 
-def _subject(manifest: bytes, image: Digest) -> dict[str, Any]:
-    media_type = read_manifest(manifest).get("mediaType")
-    return descriptor(str(media_type or MANIFEST), manifest) | {"digest": str(image)}
+def _is_statement(one: Checked) -> bool:
+    return one.what == "attestation" or (one.what == "unknown" and one.form != "cosign")
 
 
-def _until(statement: Statement) -> str:
-    until = statement.predicate.get("until", "")
-    return until if statement.predicate_type == APPROVAL and isinstance(until, str) else ""
+def _attested(one: Checked) -> VerifiedAttestation:
+    problem = one.problem
+    if one.valid and not one.key_id:
+        problem = f"It is signed by {one.identity} ({one.issuer}), which is no key that is trusted here."
+    return VerifiedAttestation(
+        Digest.parse(one.digest), one.predicate_type, one.key_id, one.predicate, one.until, problem
+    )

@@ -1,8 +1,8 @@
-"""Signatures in the layout that cosign reads: a simple-signing payload in a manifest tagged `sha256-HEX.sig`.
+"""Signatures in the older layout of cosign: a simple-signing payload in a manifest tagged `sha256-HEX.sig`.
 
-The older tag scheme, because every cosign and most admission controllers verify it with a public key alone:
-`cosign verify --key signing-key.pub --insecure-ignore-tlog=true IMAGE` (a private registry has no public log).
-Specification: cosign, specs/SIGNATURE_SPEC.md.
+Every cosign and most admission controllers verify it with a public key alone: `cosign verify --key signing-key.pub
+--insecure-ignore-tlog=true IMAGE` (a private registry has no public log). Attestations of that layout are DSSE
+envelopes in a manifest tagged `sha256-HEX.att`. Specification: cosign, specs/SIGNATURE_SPEC.md.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import msgspec
 from lading.kernel.canonical import canonical_json
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput
-from lading.supply_chain.attest.artifacts import MANIFEST, descriptor, layers_of
+from lading.supply_chain.attest.artifacts import MANIFEST, annotations_of, descriptor, layers_of
 from lading.supply_chain.attest.errors import MalformedEnvelope, SignatureInvalid
 from lading.supply_chain.attest.keys import Signer, Verifier, verified_by
 
 PAYLOAD_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
+ARTIFACT_PREFIX: Final = "application/vnd.dev.cosign.artifact."
 MOST_PAYLOAD: Final = 64 * 1024
 _CRITICAL: Final = "cosign container image signature"
 
@@ -31,6 +33,11 @@ _CRITICAL: Final = "cosign container image signature"
 def signature_tag(image: Digest) -> str:
     """The tag beside the image that its signatures are under."""
     return f"{image.algorithm}-{image.hex}.sig"
+
+
+def attestation_tag(image: Digest) -> str:
+    """The tag beside the image that attestations of the older layout are under."""
+    return f"{image.algorithm}-{image.hex}.att"
 
 
 def payload(image: Digest, reference: str) -> bytes:
@@ -64,14 +71,20 @@ def signature_layers(found: dict[str, Any]) -> list[tuple[dict[str, Any], Digest
     """The layers of a signature manifest that are signatures, with payload digest and signature; no others."""
     kept = []
     for layer in layers_of(found):
-        annotations = layer.get("annotations")
-        text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
         try:
-            if layer.get("mediaType") == PAYLOAD_TYPE and isinstance(text, str):
-                kept.append((layer, Digest.parse(str(layer.get("digest"))), base64.b64decode(text, validate=True)))
-        except (InvalidInput, binascii.Error, ValueError):
+            if layer.get("mediaType") == PAYLOAD_TYPE:
+                kept.append((layer, Digest.parse(str(layer.get("digest"))), signature_of(layer)))
+        except InvalidInput:
             continue
     return kept
+
+
+def signature_of(layer: dict[str, Any]) -> bytes:
+    """The signature that the annotation of a layer holds; raises MalformedEnvelope."""
+    try:
+        return base64.b64decode(annotations_of(layer)[ANNOTATION], validate=True)
+    except (KeyError, binascii.Error, ValueError) as error:
+        raise MalformedEnvelope("The layer has no annotation that is a signature.") from error
 
 
 def verify(content: bytes, signature: bytes, image: Digest, verifiers: Iterable[Verifier]) -> Verifier:

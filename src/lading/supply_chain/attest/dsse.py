@@ -9,11 +9,12 @@ import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from lading.kernel.canonical import canonical_json
+from lading.supply_chain.attest import strict_json
 from lading.supply_chain.attest.errors import MalformedEnvelope
 from lading.supply_chain.attest.keys import Signer, Verifier, verified_by
 
@@ -42,30 +43,35 @@ class Envelope:
     signatures: tuple[tuple[str, bytes], ...]
 
     def encode(self) -> bytes:
-        """The JSON form."""
-        return canonical_json(
-            {
-                "payloadType": self.payload_type,
-                "payload": base64.b64encode(self.payload).decode(),
-                "signatures": [
-                    {"keyid": key, "sig": base64.b64encode(signature).decode()} for key, signature in self.signatures
-                ],
-            }
-        )
+        """The JSON form, canonical."""
+        return canonical_json(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The JSON value."""
+        return {
+            "payloadType": self.payload_type,
+            "payload": base64.b64encode(self.payload).decode(),
+            "signatures": [
+                {"keyid": key, "sig": base64.b64encode(signature).decode()} for key, signature in self.signatures
+            ],
+        }
 
     @classmethod
     def decode(cls, content: bytes) -> Envelope:
         """Read the JSON form, standard or URL-safe base 64; raises MalformedEnvelope."""
-        if len(content) > MOST_BYTES:
-            raise MalformedEnvelope(f"An envelope of {len(content)} bytes is not read.")
+        return cls.of(strict_json.decode(content, "An envelope", most=MOST_BYTES))
+
+    @classmethod
+    def of(cls, value: object) -> Envelope:
+        """The envelope that a JSON value is; raises MalformedEnvelope."""
         try:
-            wire = msgspec.json.decode(content, type=_Wire)
-            if not 1 <= len(wire.signatures) <= _MOST_SIGNATURES:
-                raise MalformedEnvelope(f"The envelope has {len(wire.signatures)} signatures.")
-            signatures = tuple((one.keyid, _decoded(one.sig)) for one in wire.signatures)
-            return cls(wire.payload_type, _decoded(wire.payload), signatures)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            wire = msgspec.convert(value, _Wire)
+        except msgspec.ValidationError as error:
             raise MalformedEnvelope(f"This is not a DSSE envelope: {str(error)[:200]}.") from error
+        if not 1 <= len(wire.signatures) <= _MOST_SIGNATURES:
+            raise MalformedEnvelope(f"The envelope has {len(wire.signatures)} signatures.")
+        signatures = tuple((one.keyid, _decoded(one.sig)) for one in wire.signatures)
+        return cls(wire.payload_type, _decoded(wire.payload), signatures)
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

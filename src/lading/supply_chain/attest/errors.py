@@ -33,3 +33,9 @@ class KeyUnusable(AttestError):
     """A key cannot be read or made, or is not one that Lading uses."""
 
     code = "key_unusable"
+
+
+class KeylessUnavailable(AttestError):
+    """Signatures by identities cannot be made or verified here."""
+
+    code = "keyless_unavailable"
