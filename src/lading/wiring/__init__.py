@@ -60,7 +60,6 @@ from lading.supply_chain.advisories.sources import read_stale_days
 from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.keys_local import PrivateKey, open_local_key
-from lading.supply_chain.attest.writing import read_layouts
 from lading.supply_chain.build import trust
 from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
@@ -85,11 +84,11 @@ from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.adapters import (
     DeclaredWorkloads,
     InventoryBillOfMaterials,
-    RegistryArtifacts,
     RegistryHomes,
     RegistryLayers,
     RegistryOwners,
 )
+from lading.wiring.attesting import open_attestations
 from lading.wiring.blobs import open_blobs
 from lading.wiring.collecting import Collecting
 from lading.wiring.continuity import open_backups
@@ -285,15 +284,7 @@ class Wiring:
 
     @cached_property
     def attestations(self) -> Attestations:
-        return Attestations(
-            RegistryArtifacts(self.registry),
-            self.key,
-            self.database,
-            self.ledger,
-            self.clock,
-            self.replication.trusted,
-            layouts=read_layouts(self.settings.signature_layouts),
-        )
+        return open_attestations(self)
 
     @cached_property
     def reports(self) -> Reports:

@@ -1,0 +1,25 @@
+"""Signatures and attestations put together: where they lie, who signs, whom to believe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.attest.writing import read_layouts
+from lading.wiring.adapters import RegistryArtifacts
+
+if TYPE_CHECKING:
+    from lading.wiring import Wiring
+
+
+def open_attestations(wiring: Wiring) -> Attestations:
+    """The attestations of the registry; raises InvalidInput for a setting that does not fit."""
+    return Attestations(
+        RegistryArtifacts(wiring.registry),
+        wiring.key,
+        wiring.database,
+        wiring.ledger,
+        wiring.clock,
+        wiring.replication.trusted,
+        layouts=read_layouts(wiring.settings.signature_layouts),
+    )
