@@ -15,7 +15,7 @@ from lading.supply_chain.inventory.changes import LayerChange, changes
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
-from lading.supply_chain.inventory.merge import merge, merged_files
+from lading.supply_chain.inventory.merge import merge, merged_files, merged_version
 from lading.supply_chain.inventory.source import LayerSource
 from lading.supply_chain.inventory.sql import InventoryStore
 from lading.supply_chain.inventory.values import FileEntry, ImageInventory, LayerInventory, Note
@@ -102,9 +102,10 @@ class Inventories:
         return merged_files(self.layer(Digest.parse(layer)) for layer in self.of(image).layers)
 
     def outdated(self, *, after: str = "", limit: int = 100) -> list[Digest]:
-        """Images whose inventory other versions of the catalogers took, by digest beyond `after`, at most `limit`."""
+        """Images whose inventory other catalogers or another way of merging took, by digest beyond `after`."""
+        version = merged_version(self._catalogers.version)
         with self._database.read() as tx:
-            return [Digest.parse(one) for one in self._store.outdated(tx, self._catalogers.version, after, limit)]
+            return [Digest.parse(one) for one in self._store.outdated(tx, version, after, limit)]
 
     def changes(self, image: Digest) -> list[LayerChange]:
         """What each layer of an image did to its packages, lowest first; raises NotInventoried."""

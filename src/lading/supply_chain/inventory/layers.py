@@ -220,7 +220,7 @@ class _Reading:
             self._note("hostile", "link-escapes", path, link)
         cataloger = self._catalogers.at(path)
         # A link to a file that is read where it lies hides nothing.
-        if cataloger is not None and not cataloger.wants(paths.pointed(path, link)):
+        if cataloger is not None and not (cataloger.places.links or cataloger.wants(paths.pointed(path, link))):
             self._note("gap", "package-database-unreadable", path, f"it is a symbolic link to {link}")
         self._links[path] = link
         self._straight = ""

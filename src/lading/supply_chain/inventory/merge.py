@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from lading.supply_chain.inventory import paths
+from lading.supply_chain.inventory.accounts import accounts_of
 from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
@@ -20,6 +21,7 @@ from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
 from lading.supply_chain.inventory.declared import carried_out
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.joined import brought_by_conda, joined
+from lading.supply_chain.inventory.marks import REVISION, is_marked, marked_files
 from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
@@ -50,6 +52,8 @@ class Overlay:
         self._links: dict[str, str] = {}
         # Directories that have, or once had, something in them: only what replaces one of these can hide anything.
         self._parents: set[str] = set()
+        # Path of what has a mark -> the layer that brought it.
+        self.marked: dict[str, str] = {}
 
     def apply(self, layer: LayerInventory) -> None:
         """Put `layer` on top."""
@@ -61,6 +65,8 @@ class Overlay:
                 self._links[path] = entry.link
             else:
                 self._links.pop(path, None)
+                if is_marked(entry):
+                    self.marked[path] = layer.layer
         self._make_directories(entries)
         self.files |= entries
         self.databases |= databases
@@ -165,7 +171,7 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
         image=image,
-        cataloger_version=version,
+        cataloger_version=merged_version(version),
         layers=tuple(layer.layer for layer in layers),
         packages=tuple(sorted(packages, key=lambda package: (package.ecosystem, package.purl, package.path))),
         distribution=release.get("ID", ""),
@@ -174,7 +180,14 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
         unowned_files=_unowned(overlay, files, owners),
         privileged=tuple(note for layer in layers for note in layer.privileged if note.path in overlay.files),
         gaps=(*_unread(unread), *_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
+        marked=marked_files(_marked(overlay), overlay.marked, lambda path: _owner(path, owners)),
+        accounts=accounts_of(overlay.files, overlay.databases),
     )
+
+
+def merged_version(version: str) -> str:
+    """The version of an image's inventory: of the catalogers that read its layers, and of how they are merged."""
+    return f"{version}+merging.{REVISION}"
 
 
 def growing(layers: Iterable[LayerInventory]) -> Iterator[tuple[str, dict[str, str], list[Package]]]:
@@ -194,6 +207,10 @@ def merged_files(layers: Iterable[LayerInventory]) -> dict[str, FileEntry]:
     for layer in layers:
         overlay.apply(layer)
     return overlay.files
+
+
+def _marked(overlay: Overlay) -> Iterator[FileEntry]:
+    return (overlay.files[path] for path in overlay.marked if path in overlay.files)
 
 
 def _packages(overlay: Overlay) -> Iterator[Package]:

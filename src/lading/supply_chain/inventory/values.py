@@ -76,12 +76,40 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubt: str = ""
 
 
+class Account(msgspec.Struct, frozen=True, array_like=True):
+    """An account of passwd(5). `open`: no password is asked for it. `uid` is -1 where only shadow(5) told of it."""
+
+    name: str
+    uid: int = -1
+    open: bool = False
+
+
+class MarkedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place in an image that merging marked (see `marks`). `owner` is the distribution's package that it belongs to.
+
+    Where it stands for several files, `count` and `size` are those of all of them. Without `path` it stands for places
+    that are not listed.
+    """
+
+    mark: str
+    path: str = ""
+    kind: str = ""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    count: int = 1
+    layer: str = ""
+    owner: str = ""
+
+
 class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one file of a layer says: packages, the paths they own, or which distribution this is.
 
     A path in `owns` that ends in `/` stands for everything below it. Merging is by `path`: the topmost layer that
     carries the file decides. `owner` owns all of `owns`; where a database names several packages, `owners` says whose
     each stretch of `owns` is: pairs of a name and how many paths. `absent` are packages named as not installed.
+    `accounts` are those that a file about accounts tells of.
     """
 
     path: str
@@ -93,6 +121,7 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     gaps: tuple[Note, ...] = ()
     owners: tuple[tuple[str, int], ...] = ()
     absent: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
 
     def owned(self) -> Iterator[tuple[str, str]]:
         """Every path in `owns` with the package that owns it; empty where that is no distribution's package."""
@@ -136,7 +165,10 @@ class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ImageInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The layers of an image, lowest first, merged as a container sees them."""
+    """The layers of an image, lowest first, merged as a container sees them.
+
+    `cataloger_version` names the revision of merging too. `accounts` is None where they could not be read.
+    """
 
     image: str
     cataloger_version: str
@@ -148,6 +180,8 @@ class ImageInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     unowned_files: int = 0
     privileged: tuple[Note, ...] = ()
     gaps: tuple[Note, ...] = ()
+    marked: tuple[MarkedFile, ...] = ()
+    accounts: tuple[Account, ...] | None = None
 
     @property
     def ecosystems(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from lading.supply_chain.inventory.catalogers import (
+    accounts,
     apk,
     conda,
     dotnet,
@@ -48,6 +49,7 @@ CATALOGERS: Final = Catalogers(
         dotnet.DotnetBundleCataloger(),
         wellknown.WellKnownCataloger(),
         foreign.ForeignCataloger(),
+        accounts.AccountCataloger(),
     )
 )
 VERSION: Final = CATALOGERS.version

@@ -17,7 +17,8 @@ class Places:
     `names` are base names; `suffixes` ends of base names from the last dot on (`.jar`); `directories` whole directories
     from the root; `folders` base names of the directory. `forms` are forms of programs (see `programs.form_of`): their
     files are offered by what they are, wherever they lie, when nobody wants them by their place. `marks` are texts of
-    at most 64 bytes; a program that is too large to be kept, and has none of them, has nothing to say anyway.
+    at most 64 bytes; a program that is too large to be kept, and has none of them, has nothing to say anyway. `links`:
+    a symbolic link in the place of a file hides nothing that has to be known, so it is no gap.
     """
 
     names: frozenset[str] = _NONE
@@ -26,6 +27,7 @@ class Places:
     folders: frozenset[str] = _NONE
     forms: frozenset[str] = _NONE
     marks: frozenset[bytes] = frozenset()
+    links: bool = False
 
 
 class Cataloger(Protocol):
