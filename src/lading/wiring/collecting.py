@@ -1,4 +1,4 @@
-"""What the registry gives up: garbage collection, retention, quotas."""
+"""What the registry gives up: garbage collection, retention, quotas, and what is known of deleted images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lading.lifecycle.forget import Forgetting
 from lading.orchestration.rollout.deployments import Deployments
 from lading.supply_chain.registry.collecting import Collections
 from lading.supply_chain.registry.quotas import Quotas
@@ -45,3 +46,9 @@ class Collecting:
     @cached_property
     def quotas(self) -> Quotas:
         return Quotas(self._wiring.database, self._wiring.ledger)
+
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        parts = self._wiring
+        memories = (parts.findings, parts.reports, parts.attestations)
+        return Forgetting(parts.database, parts.registry, self._in_use, parts.inventories, memories)

@@ -18,6 +18,7 @@ from lading.kernel.digest import Digest
 from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import BaseOrder, Bases, NoMirror
 from lading.lifecycle.document import Documents
+from lading.lifecycle.forget import Forgetting
 from lading.lifecycle.patch import Patches, PatchResult
 from lading.lifecycle.report import Testimony
 from lading.lifecycle.revoke import Revocation
@@ -147,7 +148,8 @@ class House:
     def __init__(self, database: Database, ledger: Ledger, clock: ManualClock, pack: Pack, directory: Path) -> None:
         self.database, self.ledger, self._directory = database, ledger, directory
         self.states = ImageStates(database, ledger, clock)
-        self.registry = Registry(database, ledger, MemoryBlobs(), self.states, clock)
+        self.blobs = MemoryBlobs()
+        self.registry = Registry(database, ledger, self.blobs, self.states, clock)
         self.advisories = Advisories(database, ledger, clock=clock)
         self.findings = Findings(database, ledger, self.advisories, clock=clock)
         self.inventories = inventories = Inventories(database, ledger, RegistryLayers(self.registry), clock=clock)
@@ -179,6 +181,7 @@ class House:
             reports=self.reports, attestations=self.attestations, admission=self.admission, states=self.states,
             relatives=self.registry,
         )  # fmt: skip
+        self.forgetting = self.forgetting_again()
         self.archive = Archive(directory / "bases")
         self.bases = Bases(
             database=database, ledger=ledger, maker=self.archive, registry=self.registry, admission=self.admission,
@@ -203,6 +206,15 @@ class House:
         )  # fmt: skip
         self.revocation = Revocation(database, ledger, self.states, self.registry, self.deployments, clock)
         self.heard = Heard()
+
+    def forgetting_again(self) -> Forgetting:
+        """What a new process forgets with."""
+        memories = (self.findings, self.reports, self.attestations)
+        return Forgetting(self.database, self.registry, self, self.inventories, memories)
+
+    def images(self) -> list[str]:
+        """The images that run."""
+        return [row.image for row in self.deployments.containers()]
 
     def request(self, files: Mapping[str, str], **said: Any) -> ShipRequest:
         """Upload a source."""

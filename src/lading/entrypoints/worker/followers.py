@@ -77,6 +77,7 @@ class Followers:
         self._followers: list[Follower] = [
             self._advisories,
             self._to_admit,
+            wiring.collecting.forgetting,
             *wiring.projections,
         ]
         self._due = {"checkpoint": 0.0, "sweep": 0.0, "expiry": 0.0}
@@ -90,6 +91,7 @@ class Followers:
             self._advisories.work()
             self._admit()
             self._now_and_then()
+            self._wiring.collecting.forgetting.step()
             if not self._to_admit.pushed:
                 self._wiring.rereading.step()
 
@@ -110,6 +112,10 @@ class Followers:
                     self._wiring.admission.learn(Digest.parse(digest))
                 elif state is not None and not state.decision:
                     self._wiring.admission.admit(Digest.parse(digest), repository, Untold())
+                elif state is not None and not self._wiring.findings.knows(Digest.parse(digest)):
+                    # It was judged, deleted, forgotten and pushed again; where it stands outlived that.
+                    self._wiring.admission.learn(Digest.parse(digest))
+                    self._wiring.admission.reconsider(Digest.parse(digest), repository)
             except LadingError as error:
                 _log.warning("an image could not be judged", extra={"image": digest, "error": str(error)})
         while self._to_admit.changed:

@@ -126,6 +126,14 @@ class Attestations:
         with self._database.read() as tx:
             return self._rows.of(tx, image, repository)
 
+    def images_in(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The images about which something was attested here, in order, beyond `after`."""
+        return self._rows.subjects_after(tx, after, limit)
+
+    def forget_in(self, tx: Transaction, images: Sequence[str]) -> None:
+        """The images are no more; what refers to them in the registry is the registry's to give up."""
+        self._rows.forget(tx, images)
+
     def predicate_types(self, image: Digest, repository: str = "") -> list[str]:
         """The kinds of attestation in force, for the policy input: expired ones are left out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,3 +77,14 @@ class AttestationStore:
             )
             for row in tx.execute(query.order_by(attestations.c.made_at, attestations.c.digest))
         ]
+
+    def subjects_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """Images about which something was attested, in order, beyond `after`."""
+        subject = attestations.c.subject
+        return list(
+            tx.execute(sa.select(subject).where(subject > after).distinct().order_by(subject).limit(limit)).scalars()
+        )
+
+    def forget(self, tx: Transaction, subjects: Sequence[str]) -> None:
+        """Images that are no more."""
+        tx.execute(sa.delete(attestations).where(attestations.c.subject.in_(subjects)))

@@ -11,7 +11,7 @@ from lading.facts import Fact, Ledger
 from lading.facts.kinds.reports import ReportAttached, ReportRepeated
 from lading.kernel.clock import Clock, SystemClock, timestamp
 from lading.kernel.digest import Digest
-from lading.state import Database
+from lading.state import Database, Transaction
 from lading.supply_chain.foreign import sql
 from lading.supply_chain.foreign.report import ForeignReport, Told
 
@@ -84,6 +84,14 @@ class Reports:
         """Images of which a report in force tells a flaw by one of these ids; at most 10,000."""
         with self._database.read() as tx:
             return sql.images_with(tx, names, _MOST_IMAGES)
+
+    def images_in(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The images that have reports, in order, beyond `after`."""
+        return sql.images_after(tx, after, limit)
+
+    def forget_in(self, tx: Transaction, images: Sequence[str]) -> None:
+        """The images are no more, nor is what was reported about them."""
+        sql.forget(tx, images)
 
     def document(self, image: Digest) -> dict[str, Any]:
         """Reports as policies see them (docs/policy.md); every member is there, also when nothing was handed in."""

@@ -103,6 +103,19 @@ def images_with(tx: Transaction, some: Sequence[str], limit: int) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
+def images_after(tx: Transaction, after: str, limit: int) -> list[str]:
+    """Images with reports, in order, beyond `after`."""
+    query = sa.select(reports.c.image).where(reports.c.image > after).distinct().order_by(reports.c.image)
+    return list(tx.execute(query.limit(limit)).scalars())
+
+
+def forget(tx: Transaction, images: Sequence[str]) -> None:
+    """Images that are no more."""
+    gone = sa.select(reports.c.id).where(reports.c.image.in_(images))
+    tx.execute(sa.delete(names).where(names.c.report.in_(gone)))
+    tx.execute(sa.delete(reports).where(reports.c.image.in_(images)))
+
+
 def _same(image: str, report: ForeignReport) -> list[Any]:
     return [
         reports.c.image == image,

@@ -9,7 +9,7 @@ from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import ImageInventoried, LayerInventoried
 from lading.kernel.clock import Clock, SystemClock
 from lading.kernel.digest import Digest
-from lading.state import Database
+from lading.state import Database, Transaction
 from lading.supply_chain.inventory.catalogers import CATALOGERS, Catalogers
 from lading.supply_chain.inventory.changes import LayerChange, changes
 from lading.supply_chain.inventory.errors import NotInventoried
@@ -110,6 +110,22 @@ class Inventories:
     def changes(self, image: Digest) -> list[LayerChange]:
         """What each layer of an image did to its packages, lowest first; raises NotInventoried."""
         return list(changes(self.layer(Digest.parse(layer)) for layer in self.of(image).layers))
+
+    def images_in(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The images of which an inventory was taken, in order, beyond `after`."""
+        return self._store.images_after(tx, after, limit)
+
+    def forget_in(self, tx: Transaction, images: Sequence[str]) -> None:
+        """The images are no more. What was read of their layers stays: other images may have them."""
+        self._store.forget_images(tx, images)
+
+    def layers_in(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The layers that were read, in order, beyond `after`."""
+        return self._store.layers_after(tx, after, limit)
+
+    def forget_layers_in(self, tx: Transaction, layers: Sequence[str]) -> None:
+        """The layers are no more."""
+        self._store.forget_layers(tx, layers)
 
     def _current(self, layer: Digest) -> LayerInventory | None:
         """What is known of a layer and as good as if it was read now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -81,6 +82,24 @@ class InventoryStore:
         """Images whose inventory is not of this version of the catalogers, in order, beyond `after`."""
         older = sa.select(images.c.image).where(images.c.cataloger_version != version, images.c.image > after)
         return list(tx.execute(older.order_by(images.c.image).limit(limit)).scalars())
+
+    def images_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """Images with an inventory, in order, beyond `after`."""
+        query = sa.select(images.c.image).where(images.c.image > after).order_by(images.c.image)
+        return list(tx.execute(query.limit(limit)).scalars())
+
+    def layers_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """Layers with an inventory, in order, beyond `after`."""
+        query = sa.select(layers.c.layer).where(layers.c.layer > after).distinct().order_by(layers.c.layer)
+        return list(tx.execute(query.limit(limit)).scalars())
+
+    def forget_images(self, tx: Transaction, some: Sequence[str]) -> None:
+        """Images of which nothing is known any more."""
+        tx.execute(sa.delete(images).where(images.c.image.in_(some)))
+
+    def forget_layers(self, tx: Transaction, some: Sequence[str]) -> None:
+        """Layers of which nothing is known any more."""
+        tx.execute(sa.delete(layers).where(layers.c.layer.in_(some)))
 
 
 def _packed(body: bytes) -> bytes:

@@ -112,10 +112,25 @@ class Findings:
         self._matching.state(tx, [change], "image-matched")
         return change
 
+    def knows(self, image: Digest) -> bool:
+        """Whether the image was ever matched, and not forgotten since."""
+        with self._database.read() as tx:
+            return bool(self._index.package_counts(tx, [str(image)]))
+
+    def images_in(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The images that were matched, in order, beyond `after`."""
+        return self._index.images_after(tx, after, limit)
+
+    def forget_in(self, tx: Transaction, images: Sequence[str]) -> None:
+        """The images are no more: nothing is found in them, and what only they had is known no longer."""
+        self._advisories.lock(tx)
+        for image in images:
+            self._index.forget(tx, image)
+
     def forget(self, image: Digest) -> None:
-        """The image is no more: nothing is found in it."""
+        """`forget_in` of one image in a transaction of its own."""
         with self._database.write() as tx:
-            self._index.forget(tx, str(image))
+            self.forget_in(tx, [str(image)])
 
     def judge(self, inventory: ImageInventory) -> list[Finding]:
         """What matching an inventory now would find, worst first; nothing is kept."""

@@ -21,8 +21,10 @@ from lading.supply_chain.match.sql import (
     images,
     licences,
     members,
+    names,
     overlaps,
     packages,
+    since,
 )
 
 _encode = msgspec.msgpack.encode
@@ -121,6 +123,11 @@ class PackageIndex:
         self.place(tx, image, [])
         tx.execute(sa.delete(images).where(images.c.id == identity))
 
+    def images_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
+        """The images that are known here, in order, beyond `after`."""
+        query = sa.select(images.c.image).where(images.c.image > after).order_by(images.c.image)
+        return list(tx.execute(query.limit(limit)).scalars())
+
     def contents(self, tx: Transaction, image: str) -> dict[int, Spot]:
         """What an image has: package -> its first path, and the layer that brought it."""
         query = (
@@ -215,11 +222,12 @@ class PackageIndex:
         return int(found)
 
     def _drop_unused(self, tx: Transaction, some: Sequence[int]) -> None:
-        query = sa.select(image_groups.c.group_id).where(image_groups.c.group_id.in_(some)).distinct()
-        unused = sorted(set(some) - set(tx.execute(query).scalars()))
-        for table, column in ((members, members.c.group_id), (licences, licences.c.group_id), (groups, groups.c.id)):
-            for chunk in chunks(unused):
-                tx.execute(sa.delete(table).where(column.in_(chunk)))
+        """Forget those of the groups that no image has any more, and the packages that only they had."""
+        unused = sorted(set(some) - _held(tx, image_groups.c.group_id, some))
+        brought = sorted(_held(tx, members.c.group_id, unused, of=members.c.package))
+        _delete(tx, (members.c.group_id, licences.c.group_id, groups.c.id), unused)
+        loose = sorted(set(brought) - _held(tx, members.c.package, brought))
+        _delete(tx, (flaws.c.package, names.c.package, since.c.package, packages.c.id), loose)
 
     def _brought(self, tx: Transaction, numbers: Sequence[int]) -> dict[int, list[tuple[int, str, str]]]:
         """Group -> package, path and layer, for the groups that have any of the packages."""
@@ -243,3 +251,17 @@ class PackageIndex:
             called = tx.execute(sa.select(images.c.id, images.c.image).where(images.c.id.in_(chunk))).all()
             for identity, image in called:
                 yield image, found[identity]
+
+
+def _held(
+    tx: Transaction, column: sa.Column[int], some: Sequence[int], *, of: sa.Column[int] | None = None
+) -> set[int]:
+    """What the rows have in `of` (else in the column itself) whose column has one of the values."""
+    query = sa.select(column if of is None else of).distinct()
+    return {number for chunk in chunks(some) for number in tx.execute(query.where(column.in_(chunk))).scalars()}
+
+
+def _delete(tx: Transaction, columns: Sequence[sa.Column[int]], some: Sequence[int]) -> None:
+    for column in columns:
+        for chunk in chunks(some):
+            tx.execute(sa.delete(column.table).where(column.in_(chunk)))

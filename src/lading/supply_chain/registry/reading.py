@@ -182,6 +182,14 @@ class Reading:
         with self._database.read() as tx:
             return sql.manifest(tx, repository, str(digest)) is not None
 
+    def kept_in(self, tx: Transaction, digests: Collection[str]) -> set[str]:
+        """Those of some manifests that a repository has."""
+        return sql.kept_manifests(tx, digests)
+
+    def stored_in(self, tx: Transaction, digests: Collection[str]) -> set[str]:
+        """Those of some blobs that are stored, whoever needs them."""
+        return sql.kept_blobs(tx, digests)
+
     def repositories_with(self, digest: Digest, sight: Sight, *, limit: int = 100) -> list[str]:
         """Repositories that have a blob, of those that `sight` takes in."""
         with self._database.read() as tx:

@@ -11,6 +11,7 @@ from lading.state import Transaction
 from lading.supply_chain.registry.access import Sight, Visibility
 from lading.supply_chain.registry.sql.tables import (
     blob_links,
+    blobs,
     layer_origins,
     manifests,
     namespaces,
@@ -262,6 +263,16 @@ def origin(tx: Transaction, layer: str) -> sa.Row[*tuple[Any, ...]] | None:
     team = sa.func.coalesce(manifests.c.team, layer_origins.c.team).label("team")
     query = sa.select(layer_origins.c.image, layer_origins.c.repository, team)
     return tx.execute(query.join(manifests, here, isouter=True).where(layer_origins.c.layer == layer)).first()
+
+
+def kept_manifests(tx: Transaction, digests: Collection[str]) -> set[str]:
+    """Those of some digests that are manifests of a repository."""
+    return set(tx.execute(sa.select(manifests.c.digest).where(manifests.c.digest.in_(digests)).distinct()).scalars())
+
+
+def kept_blobs(tx: Transaction, digests: Collection[str]) -> set[str]:
+    """Those of some digests that are stored."""
+    return set(tx.execute(sa.select(blobs.c.digest).where(blobs.c.digest.in_(digests))).scalars())
 
 
 def state_rows(tx: Transaction, digests: Collection[str]) -> Sequence[Row]:
