@@ -142,6 +142,74 @@ vex_names: Final = sa.Table(
     sa.Index("ix_match_vex_names_vex", "vex"),
 )
 
+# Whose an image is and whether it runs, as far as that was taken over: what flaws reach is worked out from it.
+homes: Final = sa.Table(
+    "match_homes",
+    metadata,
+    sa.Column("image_id", sa.BigInteger, primary_key=True),
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("running", sa.Boolean, nullable=False),
+    sa.Index("ix_match_homes_running", "running", "image_id"),
+    sa.Index("ix_match_homes_team", "team", "running", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+# The teams whose images have a group, and the team that owns its layer (empty: nobody knows).
+reaches: Final = sa.Table(
+    "match_reaches",
+    metadata,
+    sa.Column("group_id", sa.BigInteger, primary_key=True),
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("running", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A flaw as it stands for a team (* for all) in layers of an owner (* for any): a row for each list it may be in.
+standing: Final = sa.Table(
+    "match_standing",
+    metadata,
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("flaw", sa.Text, primary_key=True),
+    sa.Column("urgency", sa.Text, nullable=False, comment="what matters first comes first; ends with the flaw"),
+    sa.Column("running", sa.Boolean, nullable=False),
+    sa.Column("exploited", sa.Boolean, nullable=False),
+    sa.Column("fixable", sa.Boolean, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("epss", sa.Float, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False, comment="first seen in a package that the team has; empty: not known"),
+    sa.Column("ecosystems", sa.Text, nullable=False, comment="|Debian|PyPI|, without releases"),
+    sa.Index("ix_match_standing_flaw", "flaw"),
+    sa.Index("ix_match_standing_urgency", "team", "owner", "urgency"),
+    sqlite_with_rowid=False,
+)
+
+# From when until when a flaw stood for a team, in what it keeps or in what it runs.
+spells: Final = sa.Table(
+    "match_spells",
+    metadata,
+    sa.Column("flaw", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("running", sa.Boolean, primary_key=True),
+    sa.Column("began", sa.Text, primary_key=True),
+    sa.Column("ended", sa.Text, nullable=False, server_default="", comment="empty: it stands"),
+    sa.Column("severity", sa.Integer, nullable=False, comment="when it began"),
+    sa.Index("ix_match_spells_began", "team", "running", "began"),
+    sa.Index("ix_match_spells_ended", "team", "running", "ended"),
+    sqlite_with_rowid=False,
+)
+
+# What has to be worked out anew; written with what changed, so that no kill loses it.
+stale: Final = sa.Table(
+    "match_stale",
+    metadata,
+    sa.Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False, comment="image, group or flaw"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("ix_match_stale_kind", "kind", "seq"),
+)
+
 cursor: Final = sa.Table(
     "match_cursor",
     metadata,
