@@ -215,6 +215,16 @@ def running_images(tx: Transaction, images: Sequence[str]) -> list[ContainerRow]
     ]
 
 
+def teams_running(tx: Transaction, images: Sequence[str]) -> dict[str, set[str]]:
+    """Image (digest) -> the teams that have a running container of it; images that nobody runs are left out."""
+    query = sa.select(containers.c.image, containers.c.team).distinct().where(containers.c.state.in_(RUNNING))
+    found: dict[str, set[str]] = {}
+    for start in range(0, len(images), _IMAGES_AT_ONCE):
+        for image, team in tx.execute(query.where(containers.c.image.in_(images[start : start + _IMAGES_AT_ONCE]))):
+            found.setdefault(image, set()).add(team)
+    return found
+
+
 def mark_stopping(tx: Transaction, container: str) -> None:
     """The container's end is wanted."""
     where = (containers.c.id == container) & (containers.c.state == "running")

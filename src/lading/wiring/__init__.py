@@ -70,6 +70,8 @@ from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
+from lading.supply_chain.match.standing.asking import Asking
+from lading.supply_chain.match.standing.keeping import Standing, StandingFollower
 from lading.supply_chain.match.vexing import Vex
 from lading.supply_chain.match.whereabouts import Whereabouts
 from lading.supply_chain.registry.holding import Holds
@@ -276,6 +278,15 @@ class Wiring:
     def findings(self) -> Findings:
         homes = RegistryHomes(self.registry)
         return Findings(self.database, self.ledger, self.advisories, homes=homes, clock=self.clock)
+
+    @cached_property
+    def standing(self) -> Standing:
+        homes = RegistryHomes(self.registry)
+        return Standing(self.database, homes=homes, owners=self.owners, runs=self.deployments, clock=self.clock)
+
+    @cached_property
+    def asking(self) -> Asking:
+        return Asking(self.database, homes=RegistryHomes(self.registry), clock=self.clock)
 
     @cached_property
     def vex(self) -> Vex:
@@ -530,7 +541,7 @@ class Wiring:
     @property
     def projections(self) -> list[Follower]:
         """Followers that keep what is shown."""
-        return [BillFollower(), EvidenceFollower()]
+        return [BillFollower(), EvidenceFollower(), StandingFollower()]
 
     # How it is done
 

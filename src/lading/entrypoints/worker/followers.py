@@ -26,6 +26,7 @@ _SWEEP_SECONDS: Final = 3_600.0
 _EXPIRY_SECONDS: Final = 60.0
 _SHIP_SECONDS: Final = 120.0
 _UPLOAD_SECONDS: Final = 86_400
+_STEPS_AT_ONCE: Final = 20
 
 
 def is_image(fact: ImagePushed) -> bool:
@@ -89,6 +90,7 @@ class Followers:
             for follower in self._followers:
                 follow(self._wiring.database, self._wiring.ledger, follower)
             self._advisories.work()
+            self._wiring.standing.work(most=_STEPS_AT_ONCE)
             self._admit()
             self._now_and_then()
             self._wiring.collecting.forgetting.step()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -106,6 +106,11 @@ class Deployments:
         """Every running container of these images (digests), however many there are."""
         with self._database.read() as tx:
             return sql.running_images(tx, sorted(set(images)))
+
+    def teams_running(self, images: Sequence[str]) -> dict[str, set[str]]:
+        """Image (digest) -> the teams that have a running container of it."""
+        with self._database.read() as tx:
+            return sql.teams_running(tx, images)
 
     def plan(self, application: Application) -> Plan:
         """What deploying it would do."""

@@ -12,6 +12,7 @@ from lading.kernel.severity import Severity
 from lading.state import Transaction
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.sql import chunks, cursor, flaws, groups, image_groups, images, names, overlaps, since
+from lading.supply_chain.match.standing import stale_sql
 
 _LEVELS: Final = tuple(Severity)
 _MANY_NAMES: Final = 5_000
@@ -41,6 +42,7 @@ class FlawStore:
             if keys:
                 here = (table.c.package == sa.bindparam("p")) & (table.c.id == sa.bindparam("f"))
                 tx.execute(sa.delete(table).where(here), keys)
+        stale_sql.mark(tx, "flaw", {key[1] for key in gone} | {key[1] for key, _ in new})
         if not new:
             return
         tx.execute(sa.insert(flaws), [

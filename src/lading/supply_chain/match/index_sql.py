@@ -17,6 +17,7 @@ from lading.supply_chain.match.sql import (
     chunks,
     flaws,
     groups,
+    homes,
     image_groups,
     images,
     licences,
@@ -26,6 +27,7 @@ from lading.supply_chain.match.sql import (
     packages,
     since,
 )
+from lading.supply_chain.match.standing import stale_sql
 
 _encode = msgspec.msgpack.encode
 _decode_package = msgspec.msgpack.Decoder(Package).decode
@@ -106,9 +108,11 @@ class PackageIndex:
         if gone := sorted(before - wanted):
             here = (image_groups.c.image_id == identity) & image_groups.c.group_id.in_(gone)
             tx.execute(sa.delete(image_groups).where(here))
+            stale_sql.mark(tx, "group", map(str, gone))
             self._drop_unused(tx, gone)
         if new := sorted(wanted - before):
             tx.execute(sa.insert(image_groups), [{"image_id": identity, "group_id": one} for one in new])
+            stale_sql.mark(tx, "image", [image])
         tx.execute(sa.delete(overlaps).where(overlaps.c.image_id == identity))
         twice = [{"image_id": identity, "package": one, "extra": n - 1} for one, n in times.items() if n > 1]
         if twice:
@@ -121,6 +125,7 @@ class PackageIndex:
         if identity is None:
             return
         self.place(tx, image, [])
+        tx.execute(sa.delete(homes).where(homes.c.image_id == identity))
         tx.execute(sa.delete(images).where(images.c.id == identity))
 
     def images_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
@@ -224,6 +229,7 @@ class PackageIndex:
     def _drop_unused(self, tx: Transaction, some: Sequence[int]) -> None:
         """Forget those of the groups that no image has any more, and the packages that only they had."""
         unused = sorted(set(some) - _held(tx, image_groups.c.group_id, some))
+        stale_sql.mark_flaws_of(tx, unused)
         brought = sorted(_held(tx, members.c.group_id, unused, of=members.c.package))
         _delete(tx, (members.c.group_id, licences.c.group_id, groups.c.id), unused)
         loose = sorted(set(brought) - _held(tx, members.c.package, brought))

@@ -161,7 +161,10 @@ def test_what_runs_is_exploited_and_can_be_mended_comes_first(fleet: Fleet) -> N
     found = fleet.asking.page(Wanted())
 
     assert [one.flaw[-1] for one in found] == ["4", "3", "2", "1"]
-    assert [(one.running, one.exploited, one.fixable) for one in found[:2]] == [(True, True, False), (True, False, True)]
+    assert [(one.running, one.exploited, one.fixable) for one in found[:2]] == [
+        (True, True, False),
+        (True, False, True),
+    ]
     assert fleet.asking.counts(Wanted()) == {Severity.CRITICAL: 1, Severity.MEDIUM: 1, Severity.LOW: 2}
     assert fleet.asking.waiting() == 0
 
@@ -241,7 +244,9 @@ def test_a_statement_sets_a_flaw_aside_everywhere_or_somewhere(fleet: Fleet, clo
     fleet.vex.take(json.dumps(document).encode(), scope=Scope(teams=("shop",)), lasting=timedelta(days=3), actor="ann")
     assert (told(), told(("shop",)), told(("mail",))) == ("some", "all", "")
     assert fleet.asking.spoken_of() == {"CVE-2020-0001"}
-    fleet.vex.take(json.dumps(document | {"@id": "urn:x:2"}).encode(), scope=Scope(), lasting=timedelta(days=2), actor="ann")
+    fleet.vex.take(
+        json.dumps(document | {"@id": "urn:x:2"}).encode(), scope=Scope(), lasting=timedelta(days=2), actor="ann"
+    )
     assert told() == "all"
     clock.advance(timedelta(days=4))
     assert (told(), fleet.asking.spoken_of()) == ("", frozenset())
@@ -270,7 +275,9 @@ def change(fleet: Fleet, chance: random.Random) -> None:
     if what <= 1 or not images:
         packages = {
             (name, layer): package(name, chance.choice(("1.0", "2.0", "3.0")), layer)
-            for name, layer in zip(chance.sample(NAMES, 3), chance.choices(("sha256:a", "sha256:b", "sha256:c"), k=3), strict=True)
+            for name, layer in zip(
+                chance.sample(NAMES, 3), chance.choices(("sha256:a", "sha256:b", "sha256:c"), k=3), strict=True
+            )
         }
         fleet.match(chance.choice("abcdef"), chance.choice(TEAMS), *packages.values())
     elif what == 2:
