@@ -21,6 +21,7 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "obstore": ("blobs", "object_store"),
     "cel_expr_python": ("policy/",),
     "cel": ("policy/",),
+    "hyperscan": ("secrets/prefilter.py",),
     "argon2": ("identity/",),
     "authlib": ("identity/oidc/",),
     "joserfc": ("identity/oidc/", "registry/token"),
