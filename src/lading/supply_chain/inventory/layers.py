@@ -1,4 +1,4 @@
-"""One layer, one pass: files indexed and hashed, whiteouts noted, package databases catalogued, oddities told.
+"""One layer, one pass: files indexed, hashed and searched for secrets, whiteouts noted, databases catalogued.
 
 A layer is hostile until shown otherwise. Nothing is written to a disk; every bound that is reached, every name that
 climbs, every link that leads out and every database that cannot be read is in the result.
@@ -20,11 +20,14 @@ from lading.supply_chain.inventory.values import (
     HARDLINK,
     REGULAR,
     SYMLINK,
+    TEXT,
     FileEntry,
     LayerInventory,
     Note,
     PackageDatabase,
+    Secret,
 )
+from lading.supply_chain.secrets.searching import Search
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -63,6 +66,8 @@ class _Reading:
         self._hard: dict[str, str] = {}
         self._straight = ""
         self._entries = self._names = self._packages = self._owned = self._again = 0
+        self._search = Search()
+        self._secrets: dict[str, list[Secret]] = {}
         self._notes: dict[str, list[Note]] = {"gap": [], "hostile": [], "privileged": []}
         self._dropped = dict.fromkeys(self._notes, 0)
 
@@ -80,6 +85,8 @@ class _Reading:
             self._note("gap", ended.kind, "", ended.detail)
         finally:
             chunks.close()  # type: ignore[attr-defined]
+        if self._search.exhausted:
+            self._note("gap", "secrets-unsearched", "", "so much in it looks like a secret that the search was stopped")
         packed = self._files.finish()
         self._check_hard_links(packed)
         return LayerInventory(
@@ -94,6 +101,7 @@ class _Reading:
             file_count=self._files.count,
             bytes_read=reader.bytes_read if reader else 0,
             files=packed,
+            secrets=tuple(secret for found in self._secrets.values() for secret in found),
         )
 
     def _count(self, member: Member) -> None:
@@ -141,10 +149,14 @@ class _Reading:
         form = form_of(reader.head(HEAD))
         wanting = self._catalogers.wanting(path, form)
         keep = min(max(one.most for one in wanting), self._limits.database) if wanting else -1
-        sha256, content = reader.content(keep, {mark for one in wanting for mark in one.places.marks})
+        file = self._search.file(path)
+        sha256, content = reader.content(keep, {mark for one in wanting for mark in one.places.marks}, file.feed)
+        for found in file.finish():
+            self._secret(Secret(found.kind, path, found.line))
         if member.sparse:
             sha256, content = b"", None
         self._forget(path)
+        form = form or (TEXT if file.text else "")
         entry = FileEntry(path, REGULAR, member.mode, member.uid, member.gid, member.size, sha256, "", form)
         self._files.add(entry)
         if member.mode & _SETID:
@@ -154,6 +166,11 @@ class _Reading:
                 self._too_large(cataloger, member, path, reader.seen)
             elif self._catalogue(cataloger, path, content):
                 return
+
+    def _secret(self, secret: Secret) -> None:
+        found = self._secrets.setdefault(secret.rule, [])
+        if len(found) < self._limits.secrets:
+            found.append(secret)
 
     def _too_large(self, cataloger: Cataloger, member: Member, path: str, seen: set[bytes]) -> None:
         why = "it is sparse" if member.sparse else f"it has {member.size} bytes"

@@ -14,7 +14,8 @@ class Limits:
 
     The ratio counts only beyond `ratio_grace` bytes: a small layer of zeros is dull, not dangerous. Ordinary layers
     compress to between a half and a tenth; 10 GB of zeros in 10 MB is 1,000 to 1. `database` bounds a single file that
-    is kept in memory to be read, one at a time; `again` how often a later entry may replace a database that was read.
+    is kept in memory to be read, one at a time; `again` how often a later entry may replace a database that was read;
+    `secrets` how many of one kind are kept.
     """
 
     layers: int = 512
@@ -32,6 +33,7 @@ class Limits:
     packages: int = 200_000
     owned: int = 2_000_000
     notes: int = 1_000
+    secrets: int = 200
 
 
 DEFAULT: Final = Limits()

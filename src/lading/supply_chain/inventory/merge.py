@@ -22,7 +22,9 @@ from lading.supply_chain.inventory.declared import carried_out
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.joined import brought_by_conda, joined
 from lading.supply_chain.inventory.marks import REVISION, is_marked, marked_files
+from lading.supply_chain.inventory.ownership import MERGED_DIRECTORIES
 from lading.supply_chain.inventory.releases import FAMILIES, settled, type_of
+from lading.supply_chain.inventory.secrets import Secrets
 from lading.supply_chain.inventory.values import (
     DIRECTORY,
     HARDLINK,
@@ -36,7 +38,6 @@ from lading.supply_chain.inventory.values import (
     PackageDatabase,
 )
 
-_MERGED_DIRECTORIES: Final = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 _MOST_GAPS: Final = 500
 _SYSTEMS: Final = {"deb": "var/lib/dpkg/status", "apk": "lib/apk/db/installed", "rpm": "usr/lib/sysimage/rpm"}
 # Their directory belongs to them alone, so its owner is theirs; programs lie in directories of everybody.
@@ -55,9 +56,9 @@ class Overlay:
         # Path of what has a mark -> the layer that brought it.
         self.marked: dict[str, str] = {}
 
-    def apply(self, layer: LayerInventory) -> None:
-        """Put `layer` on top."""
-        entries, databases = self._placed(layer)
+    def apply(self, layer: LayerInventory, secrets: Secrets | None = None) -> None:
+        """Put `layer` on top; `secrets` takes in what it ships."""
+        entries, databases, moved = self._placed(layer)
         self._hide(layer, entries)
         for path, entry in entries.items():
             self.databases.pop(path, None)
@@ -68,8 +69,10 @@ class Overlay:
                 if is_marked(entry):
                     self.marked[path] = layer.layer
         self._make_directories(entries)
-        self.files |= entries
         self.databases |= databases
+        if secrets is not None and layer.secrets:
+            secrets.bring(layer, moved, entries, self.files, databases, self.databases)
+        self.files |= entries
 
     def _make_directories(self, entries: dict[str, FileEntry]) -> None:
         """What lies above an entry is a directory now, though no entry says so: a lower file of that name is gone."""
@@ -86,13 +89,16 @@ class Overlay:
                 parent = parent.rpartition("/")[0]
         self._parents |= seen
 
-    def _placed(self, layer: LayerInventory) -> tuple[dict[str, FileEntry], dict[str, PackageDatabase]]:
-        """The layer's entries where they come to lie: a lower symbolic link to a directory is followed."""
+    def _placed(self, layer: LayerInventory) -> tuple[dict[str, FileEntry], dict[str, PackageDatabase], dict[str, str]]:
+        """The layer's entries where they come to lie: a lower symbolic link to a directory is followed.
+
+        The third are those that come to lie elsewhere than they say, and where.
+        """
         own: dict[str, FileEntry] = {entry.path: entry for entry in unpack(layer.files)}
         databases = {database.path: database for database in layer.databases}
         links = {path: target for path, target in self._links.items() if path not in own}
         if not links:
-            return _dereferenced(own), databases
+            return _dereferenced(own), databases, {}
         moved: dict[str, str] = {}
         resolved: dict[str, str] = {}
         for path in own:
@@ -112,7 +118,7 @@ class Overlay:
                 moved.get(path, path): msgspec.structs.replace(database, path=moved.get(path, path))
                 for path, database in databases.items()
             }
-        return _dereferenced(own), databases
+        return _dereferenced(own), databases, moved
 
     def _hide(self, layer: LayerInventory, entries: dict[str, FileEntry]) -> None:
         parents = self._parents
@@ -159,8 +165,9 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
     """The inventory of an image from those of its layers, lowest first; `unread` layers above them were left out."""
     overlay = Overlay()
     brought: dict[tuple[str, ...], str] = {}
+    secrets = Secrets()
     for layer in layers:
-        overlay.apply(layer)
+        overlay.apply(layer, secrets)
         visible = {_identity(package) for package in _packages(overlay)}
         brought = {identity: brought.get(identity, layer.layer) for identity in visible}
     release = _release(overlay)
@@ -182,6 +189,7 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
         gaps=(*_unread(unread), *_gaps(overlay, layers, release, bool(packages)))[:_MOST_GAPS],
         marked=marked_files(_marked(overlay), overlay.marked, lambda path: _owner(path, owners)),
         accounts=accounts_of(overlay.files, overlay.databases),
+        secrets=secrets.told(overlay.files, overlay.databases),
     )
 
 
@@ -263,7 +271,7 @@ def _owner(path: str, owners: dict[str, str]) -> str:
 def _unowned(overlay: Overlay, files: list[str], owners: dict[str, str]) -> int:
     known = set(owners)
     for owned in owners:
-        if owned.startswith(_MERGED_DIRECTORIES):
+        if owned.startswith(MERGED_DIRECTORIES):
             known.add(f"usr/{owned}")
     prefixes = {owned for owned in known if owned.endswith("/")}
     return sum(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from lading.supply_chain.inventory.limits import DEFAULT, Limits
@@ -82,10 +82,13 @@ class TarReader:
             self._left, self._padding = member.stored, -member.stored % BLOCK
             yield member
 
-    def content(self, keep: int, marks: Collection[bytes] = ()) -> tuple[bytes, bytes | None]:
+    def content(
+        self, keep: int, marks: Collection[bytes] = (), look: Callable[[bytes], bool] | None = None
+    ) -> tuple[bytes, bytes | None]:
         """The sha256 of the present member's content, and the content itself when it has at most `keep` bytes.
 
-        Of longer content, `seen` then holds those of `marks` (short texts) that came by.
+        Of longer content, `seen` then holds those of `marks` (short texts) that came by. `look` is shown the content
+        piece by piece, as long as it says that it wants more.
         """
         self.seen = set()
         size, self._left = self._left, 0
@@ -95,10 +98,12 @@ class TarReader:
         if end <= len(self._buffer):
             self._at = end
             data = self._buffer[start:end]
+            if look is not None:
+                look(data)
             if size > keep:
                 self.seen.update(mark for mark in marks if mark in data)
             return hashlib.sha256(data).digest(), data if size <= keep else None
-        return self._long_content(size, size <= keep, marks)
+        return self._long_content(size, size <= keep, marks, look)
 
     def head(self, size: int) -> bytes:
         """The first bytes of the present member's content, at most `size`, without taking them."""
@@ -116,12 +121,16 @@ class TarReader:
             found = found or chunk.count(0) != len(chunk)
         return found
 
-    def _long_content(self, size: int, keep: bool, marks: Collection[bytes]) -> tuple[bytes, bytes | None]:
+    def _long_content(
+        self, size: int, keep: bool, marks: Collection[bytes], look: Callable[[bytes], bool] | None
+    ) -> tuple[bytes, bytes | None]:
         hasher = hashlib.sha256()
         kept = io.BytesIO()
         before = b""
         for piece in self._pieces(size):
             hasher.update(piece)
+            if look is not None and not look(bytes(piece)):
+                look = None
             if keep:
                 kept.write(piece)
             elif marks:

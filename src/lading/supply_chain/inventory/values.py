@@ -15,6 +15,8 @@ REGULAR: Final = "f"
 DIRECTORY: Final = "d"
 SYMLINK: Final = "l"
 HARDLINK: Final = "h"
+# The form of a file that is text, so that it was searched for secrets.
+TEXT: Final = "text"
 # Between the path of an archive and that of what lies in it.
 INSIDE: Final = "!/"
 
@@ -34,7 +36,8 @@ class FileEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One path of a layer. `kind` is one letter: f, d, l(ink), h(ard link), c, b, p; `link` is where a link points.
 
     `sha256` holds the raw 32 bytes of a regular file's content, and nothing for other kinds or content not read. `form`
-    is what a program's first bytes say (see `programs`): by it a later version knows who would have wanted the file.
+    is what a program's first bytes say (see `programs`), or `text`: by it a later version knows who would have wanted
+    the file.
     """
 
     path: str
@@ -138,6 +141,20 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         return not (self.packages or self.owns or self.release or self.gaps)
 
 
+class Secret(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """The place of a secret: the rule that knows it, the file and the line. Nothing of its value, and no digest of it.
+
+    `layer` is the layer that ships it; `hidden` says that a container does not see it, because a later layer deletes or
+    replaces the file.
+    """
+
+    rule: str
+    path: str
+    line: int
+    layer: str = ""
+    hidden: bool = False
+
+
 class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything one reading of a layer brought to light. `files` are packed: see `files.unpack`."""
 
@@ -152,6 +169,7 @@ class LayerInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     file_count: int = 0
     bytes_read: int = 0
     files: bytes = b""
+    secrets: tuple[Secret, ...] = ()
 
     @property
     def package_count(self) -> int:
@@ -182,6 +200,7 @@ class ImageInventory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     gaps: tuple[Note, ...] = ()
     marked: tuple[MarkedFile, ...] = ()
     accounts: tuple[Account, ...] | None = None
+    secrets: tuple[Secret, ...] = ()
 
     @property
     def ecosystems(self) -> dict[str, int]:

@@ -136,7 +136,7 @@ def test_accounts_are_known_by_number_and_whether_they_ask_for_a_password() -> N
     inventory = merged(tar(PASSWD, shadow))
 
     assert inventory.accounts == (Account("root", 0, True), Account("guest", 1, True), Account("app", 10_001, False))
-    assert b"secret" not in msgspec.msgpack.encode(read_layer("x", io.BytesIO(tar(PASSWD, shadow))))
+    assert b"secret$hash" not in msgspec.msgpack.encode(read_layer("x", io.BytesIO(tar(PASSWD, shadow))))
 
 
 def test_where_there_are_no_accounts_and_where_they_could_not_be_read_are_told_apart() -> None:

@@ -14,10 +14,13 @@ import msgspec
 
 from lading.supply_chain.inventory.catalogers.cataloger import Cataloger
 from lading.supply_chain.inventory.files import unpack
-from lading.supply_chain.inventory.values import LayerInventory
+from lading.supply_chain.inventory.values import TEXT, LayerInventory
+from lading.supply_chain.secrets.forms import REVISION
 
 # Raised when what is kept of every file changes: then every layer is read again.
-READER: Final = "2"
+READER: Final = "3"
+# Forms of secrets are versioned as a cataloger of every text.
+_SECRETS: Final = "secrets"
 _Table = dict[str, tuple[Cataloger, ...]]
 
 
@@ -27,12 +30,14 @@ class Catalogers:
     Args:
         every: each with a name of its own.
         reader: the version of what all of them depend on.
+        secrets: the revision of the forms of secrets.
     """
 
-    def __init__(self, every: Sequence[Cataloger], reader: str = READER) -> None:
+    def __init__(self, every: Sequence[Cataloger], reader: str = READER, secrets: int = REVISION) -> None:
         self._every = tuple(every)
         self._reader = reader
-        self.version = "+".join((reader, *sorted(f"{one.name}.{one.revision}" for one in every)))
+        self._revisions = {one.name: str(one.revision) for one in every} | {_SECRETS: str(secrets)}
+        self.version = "+".join((reader, *sorted(f"{name}.{number}" for name, number in self._revisions.items())))
         self._names = _table((one, one.places.names) for one in every)
         self._suffixes = _table((one, one.places.suffixes) for one in every)
         self._directories = _table((one, one.places.directories) for one in every)
@@ -66,14 +71,17 @@ class Catalogers:
     def carried(self, known: LayerInventory) -> LayerInventory | None:
         """What was read of a layer under another version, where this one would find the same; else None."""
         reader, revisions = _parsed(known.cataloger_version)
-        mine = {one.name: str(one.revision) for one in self._every}
+        mine = self._revisions
         if reader != self._reader:
             return None
         changed = {name for name in mine.keys() | revisions.keys() if mine.get(name) != revisions.get(name)}
         if any(database.cataloger in changed for database in known.databases):
             return None
-        if any(one.name in changed for file in unpack(known.files) for one in self.wanting(file.path, file.form)):
-            return None
+        for file in unpack(known.files):
+            if file.form == TEXT and _SECRETS in changed:
+                return None
+            if any(one.name in changed for one in self.wanting(file.path, file.form)):
+                return None
         return msgspec.structs.replace(known, cataloger_version=self.version)
 
 

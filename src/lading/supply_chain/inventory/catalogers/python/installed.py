@@ -55,7 +55,7 @@ def _paths(base: str, content: bytes, *, quoted: bool) -> tuple[str, ...]:
         name = line
         if quoted:
             name = line[1:].partition('"')[0] if line.startswith('"') else line.partition(",")[0]
-        parts = base.split("/")
+        parts = base.split("/") if base else []
         for part in name.split("/"):
             if part == "..":
                 parts = parts[:-1]
