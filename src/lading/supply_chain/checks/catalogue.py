@@ -9,6 +9,7 @@ from typing import Final
 
 from lading.supply_chain.checks.image import rules as image
 from lading.supply_chain.checks.rule import Rule
+from lading.supply_chain.checks.secrets import rules as secrets
 
-_EVERY: Final[tuple[tuple[Rule, ...], ...]] = (image.RULES,)
+_EVERY: Final[tuple[tuple[Rule, ...], ...]] = (image.RULES, secrets.RULES)
 CATALOGUE: Final[dict[str, Rule]] = {rule.id: rule for rules in _EVERY for rule in rules}

@@ -12,11 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from lading.supply_chain.checks.image import image_weaknesses
+from lading.supply_chain.checks.secrets import secret_weaknesses
 from lading.supply_chain.checks.target import Target
 from lading.supply_chain.checks.weakness import Weakness
 
 Check = Callable[[Target], Iterable[Weakness]]
-CHECKS: Final[tuple[Check, ...]] = (image_weaknesses,)
+CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses)
 _MOST_OF_A_RULE: Final = 200
 
 
