@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lading.supply_chain.attest.keys_ecdsa import PrivateKey
 
 from lading.facts import Ledger, follow
 from lading.kernel.clock import ManualClock
@@ -17,6 +16,7 @@ from lading.lifecycle.forget import Forgetting
 from lading.state import Database, metadata
 from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.attest.attestations import Attestations
+from lading.supply_chain.attest.keys_local import PrivateKey
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories
