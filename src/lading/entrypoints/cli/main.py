@@ -1,4 +1,4 @@
-"""The command line: one Typer application put together from one module a topic."""
+"""The command line: one Typer application over one module a topic."""
 
 from __future__ import annotations
 
@@ -6,35 +6,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from lading.entrypoints.cli import (
-    backups,
-    bases,
-    bills,
-    demo,
-    deploys,
-    diffs,
-    identities,
-    images,
-    incidents,
-    knowledge,
-    ledgers,
-    policies,
-    registries,
-    reports,
-    repositories,
-    scans,
-    server,
-    ships,
-    strategies,
-    telemetry,
-)
+from lading.entrypoints.cli.commands import Commands
 from lading.entrypoints.cli.output import err, print_error
 from lading.kernel.errors import ExitCode, LadingError
 
 app = typer.Typer(
+    cls=Commands,
     name="lading",
     help="A bill of lading for every container: what it is, where it comes from, who owns it, whether it is allowed, "
     "what it does, and what must change.",
@@ -43,11 +25,24 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (
-    server, demo, ships, scans, diffs, reports, deploys, bills, images, bases, knowledge, policies, incidents,
-    telemetry, strategies, ledgers, identities, repositories, backups, registries,
-):  # fmt: skip
-    module.register(app)
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Print the version and exit.", is_eager=True, callback=lambda on: _tell_version(on)
+        ),
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lading {version('lading')}")
+        raise typer.Exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
