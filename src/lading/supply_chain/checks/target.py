@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from lading.supply_chain.inventory.values import ImageInventory
 
 Of = Literal["image", "directory", "sbom"]
 _MOST: Final = 10_000
+
+
+class Step(NamedTuple):
+    """A step of a build: its words, and the layer that it made; empty when it made none or that is not sure."""
+
+    text: str
+    layer: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +47,13 @@ class Target:
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
     @cached_property
-    def history(self) -> tuple[str, ...]:
-        """What each step of its build was, as far as it is told, the first first."""
+    def history(self) -> tuple[Step, ...]:
+        """The steps of its build, as far as they are told, the first first."""
         found = self.configuration.get("history")
-        steps = found[:_MOST] if isinstance(found, list) else []
-        return tuple(str(step.get("created_by") or "") for step in steps if isinstance(step, dict))
+        steps = [step for step in (found[:_MOST] if isinstance(found, list) else []) if isinstance(step, dict)]
+        layers = iter(self.inventory.layers)
+        fits = sum(not step.get("empty_layer") for step in steps) == len(self.inventory.layers)
+        return tuple(
+            Step(str(step.get("created_by") or ""), next(layers) if fits and not step.get("empty_layer") else "")
+            for step in steps
+        )
