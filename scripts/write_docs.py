@@ -5,6 +5,7 @@ docs/settings.md      every setting, from its table
 docs/facts.md         every kind of fact with its fields
 docs/capabilities.md  what a container strategy must do and how far Lading is
 docs/rules.md         the default rules
+docs/checks.md        the rules about secrets, images, Dockerfiles, Compose files and manifests
 docs/api.md           the routes of the management API
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +29,7 @@ from lading.facts.kinds import CATALOGUE
 from lading.kernel.errors import ExitCode
 from lading.policy.pack import load_pack
 from lading.strategy.catalogue.catalogue import capability_table
+from lading.supply_chain.checks.catalogue import CATALOGUE as RULES_OF_CHECKS
 from lading.wiring import Wiring
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -50,9 +53,9 @@ def cli() -> str:
     lines = [
         "# Commands",
         "",
-        "All but `up`, `down`, `doctor`, `demo`, `scan` and `diff` talk to the API that `LADING_API` names (by default",
-        "the one of the settings) with the token of `LADING_TOKEN`, `LADING_TOKEN_FILE` or `lading login`. Lists take",
-        "`--output json`.",
+        "All but `up`, `down`, `doctor`, `demo`, `scan`, `check` and `diff` talk to the API that `LADING_API` names",
+        "(by default the one of the settings) with the token of `LADING_TOKEN`, `LADING_TOKEN_FILE` or",
+        "`lading login`. Lists take `--output json`.",
         "Colour is left out when `NO_COLOR` is set or the output is no terminal.",
         "`lading --install-completion` installs completion for the shell.",
         "",
@@ -137,6 +140,28 @@ def rules() -> str:
     return "\n".join(lines) + "\n"
 
 
+def checks() -> str:
+    """The rules of the checks."""
+    lines = [
+        "# What is checked",
+        "",
+        "The rules about secrets, images, Dockerfiles, Compose files and Kubernetes manifests. How they are used,",
+        "and how a weakness is accepted: [scanning.md](scanning.md#weaknesses).",
+    ]
+    for prefix, rules_of in itertools.groupby(RULES_OF_CHECKS.values(), lambda rule: rule.id.partition("-")[0]):
+        lines += [
+            "",
+            f"## {prefix.capitalize()}",
+            "",
+            "| rule | severity | what is wrong | what to do | also known as |",
+        ]
+        lines.append("|---|---|---|---|---|")
+        for rule in rules_of:
+            cells = (f"`{rule.id}`", rule.severity.label, rule.title, rule.remedy, ", ".join(rule.references))
+            lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def api() -> str:
     """The routes."""
     with tempfile.TemporaryDirectory() as directory:
@@ -165,6 +190,7 @@ def main() -> int:
         "facts.md": facts(),
         "capabilities.md": capability_table(),
         "rules.md": rules(),
+        "checks.md": checks(),
         "api.md": api(),
     }
     stale = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Protocol, cast
 
@@ -23,7 +23,9 @@ from lading.policy.errors import PolicyEmpty
 from lading.policy.evaluate import evaluate
 from lading.policy.pack import Pack
 from lading.policy.rule import Stage
-from lading.supply_chain.checks.gathering import gather
+from lading.supply_chain.checks.declared import FilesChecked, check_sources
+from lading.supply_chain.checks.declared.walking import Walk
+from lading.supply_chain.checks.gathering import gather, worst_first
 from lading.supply_chain.checks.target import Of, Target
 from lading.supply_chain.checks.weakness import KINDS, Kind
 from lading.supply_chain.foreign.reports import document_of
@@ -39,6 +41,7 @@ from lading.supply_chain.report.as_json import from_json
 from lading.supply_chain.report.result import Feed, Layer, ScanResult, settings_of
 from lading.supply_chain.scan.directory import DirectoryTar
 from lading.supply_chain.scan.errors import TargetUnreadable
+from lading.supply_chain.scan.files import accepted_in_files
 from lading.supply_chain.scan.gate import Gate, judge
 from lading.supply_chain.scan.ignoring import Ignored, sort_out, sort_out_weaknesses
 from lading.supply_chain.scan.image import OpenedImage
@@ -47,6 +50,7 @@ from lading.supply_chain.scan.opening import Access, kind_of, open_target
 
 LookedFor = Literal["flaw"] | Kind
 FLAW: Final = "flaw"
+MISCONFIGURATION: Final = "misconfiguration"
 EVERYTHING: Final[tuple[LookedFor, ...]] = (FLAW, *KINDS)
 _STAGES: Final[tuple[Stage, ...]] = ("push", "deploy")
 _MOST_SBOM: Final = 1 << 30
@@ -99,6 +103,7 @@ class _Read:
     of: Of = "image"
     layers: tuple[Layer, ...] = ()
     gaps: tuple[str, ...] = ()
+    declared: FilesChecked = field(default_factory=FilesChecked)
 
 
 class Scans:
@@ -168,6 +173,8 @@ class Scans:
             inventory=inventory,
             layers=(Layer(digest=stream.digest, size=stream.size),),
             gaps=(*told(inventory.gaps), *more),
+            # The root of a system has files of its packages' documentation, which declare nothing.
+            declared=FilesChecked() if inventory.distribution else _declared(path),
         )
 
     def _image(self, image: OpenedImage, telling: Telling) -> _Read:
@@ -204,8 +211,12 @@ class Scans:
         flaws = self._judges.judge(read.inventory) if FLAW in order.kinds else []
         findings, accepted, lapsed = sort_out(flaws, order.ignored, _day(now))
         target = Target(of=read.of, inventory=read.inventory, at=now, configuration=read.configuration)
-        weak = [one for one in gather(target) if one.kind in order.kinds]
+        weak = [one for one in (*gather(target), *read.declared.weaknesses) if one.kind in order.kinds]
+        weak.sort(key=worst_first)
         weaknesses, tolerated, lapsed_too = sort_out_weaknesses(weak, order.ignored, _day(now))
+        if MISCONFIGURATION in order.kinds:
+            tolerated += accepted_in_files(read.declared)
+            lapsed_too += (*read.declared.notes, *read.declared.gaps)
         unspoken = self._judges.unspoken(read.inventory) if FLAW in order.kinds else ()
         result = ScanResult(
             name=name,
@@ -278,6 +289,13 @@ def _document(result: ScanResult, target: Target, order: Order) -> dict[str, Any
         "weaknesses": [one.document(order.team) for one in result.weaknesses],
         "reports": document_of(()),
     }
+
+
+def _declared(path: Path) -> FilesChecked:
+    """What is weak about the files that declare how images are made and run."""
+    walk = Walk(path)
+    checked = check_sources(list(walk))
+    return replace(checked, gaps=(*walk.gaps, *checked.gaps))
 
 
 def _content(path: Path) -> bytes:

@@ -15,6 +15,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "demo": ("demo",),
     "ships": ("ship", "jobs"),
     "scans": ("scan",),
+    "checks": ("check",),
     "diffs": ("diff",),
     "reports": ("report",),
     "deploys": ("ps", "remove"),

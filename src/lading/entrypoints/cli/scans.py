@@ -254,13 +254,14 @@ def _table(result: ScanResult) -> None:
     columns = ("severity", "id", "package", "version", "fixed", "exploited", "path")
     print_rows(rows, columns, TableOrJson.TABLE, "Nothing is known to be wrong with it.")
     counts = ", ".join(f"{count} {severity}" for severity, count in result.by_severity.items())
-    _weak_table(result)
+    weak_table(result)
     if rows or result.accepted:
         fixable = sum(bool(one.fixed) for one in result.findings)
         out.print(f"{len(rows)} findings ({counts or 'none'}), {fixable} with a fix, {len(result.accepted)} accepted")
 
 
-def _weak_table(result: ScanResult) -> None:
+def weak_table(result: ScanResult) -> None:
+    """The weaknesses of a result, worst first, and how many were accepted."""
     rows = [
         {"severity": one.severity.label, "kind": one.kind, "rule": one.rule, "where": one.place, "what": one.message}
         for one in result.weaknesses

@@ -22,8 +22,9 @@ from typing import Any, Final
 from lading.kernel.canonical import canonical_json
 from lading.kernel.digest import Digest
 from lading.supply_chain.build.builder import BuildRequest, Built, Credentials, Progress, Step
-from lading.supply_chain.build.dockerfile import Dockerfile, Instruction
+from lading.supply_chain.build.dockerfile import Dockerfile
 from lading.supply_chain.build.errors import BuildFailed
+from lading.supply_chain.build.instructions import Instruction
 from lading.supply_chain.build.oci_layout import LayerFile, write_layout
 
 _EPOCH: Final = 1_700_000_000

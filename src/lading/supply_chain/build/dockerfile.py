@@ -1,7 +1,7 @@
 """Read what a Dockerfile says about where its content comes from: stages, FROM, COPY --from.
 
 A small grammar of our own: only stages and references matter here, everything else is BuildKit's business. Source: the
-Dockerfile reference ("Format", "Parser directives", "FROM", "ARG", "COPY --from", "Here-documents").
+Dockerfile reference ("FROM", "ARG", "COPY --from").
 """
 
 from __future__ import annotations
@@ -15,24 +15,10 @@ from typing import Final
 from lading.kernel.errors import InvalidInput
 from lading.kernel.reference import Reference
 from lading.supply_chain.build.errors import DockerfileInvalid
+from lading.supply_chain.build.instructions import DIRECTIVE, Instruction, read_instructions
 
-MOST_BYTES: Final = 1 << 20
-_DIRECTIVE: Final = re.compile(r"#\s*(?P<name>syntax|escape|check)\s*=\s*(?P<value>\S.*)", re.IGNORECASE)
-# As BuildKit reads it: a word of its own, without white space inside.
-_HEREDOC: Final = re.compile(r"(?<!\S)\d*<<(?P<tabs>-?)(['\"]?)(?P<word>[A-Za-z_][A-Za-z0-9_]*)\2(?!\S)")
 _MOUNT_FROM: Final = re.compile(r"--mount=\S*?\bfrom=([^,\s]+)")
 _VARIABLE: Final = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<kind>:?[-+])(?P<word>[^}]*))?\})")
-_WITH_HEREDOC: Final = frozenset({"RUN", "COPY", "ADD"})
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One instruction with its arguments joined to one line; `first` to `last` are its lines, counted from 1."""
-
-    keyword: str
-    arguments: str
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +96,23 @@ def parse(text: str, arguments: Mapping[str, str] | None = None, name: str = "Do
     Raises:
         DockerfileInvalid: names the file, the line and what is wrong with it.
     """
-    if len(text) > MOST_BYTES:
-        raise DockerfileInvalid(f"{name} is larger than 1 MiB.")
-    escape, frontend = _directives(text)
-    instructions = _instructions(text, escape, name)
+    read = read_instructions(text, name)
+    instructions = list(read.listed)
+    _check_documents(instructions, name)
     stages = _stages(instructions, dict(arguments or {}), name)
-    return Dockerfile(text, _with_sources(stages, instructions, name), tuple(instructions), frontend)
+    return Dockerfile(text, _with_sources(stages, instructions, name), read.listed, read.frontend)
+
+
+def _check_documents(instructions: list[Instruction], name: str) -> None:
+    """Refuse a FROM inside a here-document: builders before here-documents would take it for an instruction, and nobody
+    pinned it."""
+    for document in (document for instruction in instructions for document in instruction.documents):
+        for number, line in enumerate(document.lines, document.first):
+            if line.split()[:1] and line.split()[0].upper() == "FROM":
+                raise DockerfileInvalid(
+                    f"{name}:{number}: a line of a here-document begins with FROM.",
+                    remedy="Put the text into a file of its own and COPY it.",
+                )
 
 
 def _stages(instructions: list[Instruction], given: dict[str, str], name: str) -> list[Stage]:
@@ -147,73 +144,8 @@ def _declared(
     found: dict[str, str] = {}
     for word in words:
         key, _, default = word.partition("=")
-        found[key] = given.get(key, _substituted(default, {**known, **found}))
+        found[key] = given.get(key, substituted(default, {**known, **found}))
     return found
-
-
-def _directives(text: str) -> tuple[str, str]:
-    escape, frontend = "\\", ""
-    for line in text.split("\n"):
-        match = _DIRECTIVE.fullmatch(line.strip())
-        if match is None:
-            break
-        if match["name"].lower() == "escape" and match["value"].strip() == "`":
-            escape = "`"
-        if match["name"].lower() == "syntax":
-            frontend = match["value"].strip()
-    return escape, frontend
-
-
-def _instructions(text: str, escape: str, name: str) -> list[Instruction]:
-    lines = text.split("\n")
-    found, number = [], 0
-    while number < len(lines):
-        stripped = lines[number].strip()
-        if not stripped or stripped.startswith("#"):
-            number += 1
-            continue
-        first = number
-        parts: list[str] = []
-        while number < len(lines):
-            line = lines[number].rstrip(" \t\r")
-            number += 1
-            if parts and (not line.strip() or line.lstrip().startswith("#")):
-                continue
-            continued = line.endswith(escape) and not line.endswith(escape * 2)
-            parts.append(line.removesuffix(escape).strip() if continued else line.strip())
-            if not continued:
-                break
-        joined = " ".join(part for part in parts if part)
-        keyword, arguments = (*joined.split(None, 1), "", "")[:2]
-        if not keyword.isalpha():
-            raise DockerfileInvalid(f"{name}:{first + 1}: {keyword[:40]!r} is not an instruction.")
-        number = _past_heredocs(lines, number, keyword.upper(), arguments, name)
-        found.append(Instruction(keyword.upper(), arguments.strip(), first + 1, number))
-    return found
-
-
-def _past_heredocs(lines: list[str], number: int, keyword: str, arguments: str, name: str) -> int:
-    """The line after the here-documents that an instruction opens.
-
-    A FROM inside is refused: builders before here-documents would take it for an instruction, and nobody pinned it.
-    """
-    if keyword not in _WITH_HEREDOC:
-        return number
-    for match in _HEREDOC.finditer(arguments):
-        opened = number
-        while number < len(lines):
-            line = lines[number].rstrip("\r")
-            number += 1
-            if (line.lstrip("\t") if match["tabs"] else line) == match["word"]:
-                break
-            if line.split()[:1] and line.split()[0].upper() == "FROM":
-                raise DockerfileInvalid(
-                    f"{name}:{number}: a line of a here-document begins with FROM.",
-                    remedy="Put the text into a file of its own and COPY it.",
-                )
-        else:
-            raise DockerfileInvalid(f"{name}:{opened}: the here-document {match['word']} does not end.")
-    return number
 
 
 def _stage(instruction: Instruction, known: Mapping[str, str], stages: list[Stage], name: str) -> Stage:
@@ -229,7 +161,7 @@ def _stage(instruction: Instruction, known: Mapping[str, str], stages: list[Stag
             remedy="Write FROM IMAGE or FROM IMAGE AS NAME.",
         )
     label = words[2].lower() if len(words) == 3 else str(len(stages))
-    source = _substituted(words[0], known)
+    source = substituted(words[0], known)
     if source == "scratch":
         return Stage(label, instruction.first, scratch=True, platform=platform)
     if source.lower() in {stage.name for stage in stages if not stage.name.isdigit()}:
@@ -288,7 +220,9 @@ def _reference(text: str, instruction: Instruction, name: str) -> Reference:
         raise DockerfileInvalid(f"{name}:{instruction.first}: {error.what}", remedy=error.remedy) from error
 
 
-def _substituted(text: str, known: Mapping[str, str]) -> str:
+def substituted(text: str, known: Mapping[str, str]) -> str:
+    """The text with its variables replaced, as BuildKit does in FROM; one without a value becomes nothing."""
+
     def value(match: re.Match[str]) -> str:
         found = known.get(match["bare"] or match["name"], "")
         if (match["kind"] or "").endswith("-"):
@@ -310,7 +244,7 @@ def _without_syntax(lines: list[str]) -> list[str]:
     """The lines with a `syntax` directive, which can only stand at the top, made an empty comment."""
     kept = list(lines)
     for number, line in enumerate(lines):
-        match = _DIRECTIVE.fullmatch(line.strip())
+        match = DIRECTIVE.fullmatch(line.strip())
         if match is None:
             break
         if match["name"].lower() == "syntax":

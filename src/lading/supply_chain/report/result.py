@@ -28,11 +28,16 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcceptedWeakness(msgspec.Struct, frozen=True, kw_only=True):
-    """A weakness that somebody accepted, why, and until when."""
+    """A weakness that somebody accepted, why, and until when; without an end where its own file accepts it."""
 
     weakness: Weakness
     reason: str
-    until: str
+    until: str = ""
+
+    @property
+    def said(self) -> str:
+        """The acceptance as a sentence."""
+        return f"accepted until {self.until}: {self.reason}" if self.until else f"accepted in the file: {self.reason}"
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +82,7 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted: tuple[Accepted, ...] = ()
     weaknesses: tuple[Weakness, ...] = ()
     accepted_weaknesses: tuple[AcceptedWeakness, ...] = ()
+    # Sentences about acceptances that ended, and about files that were not checked.
     lapsed: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     warnings: tuple[Violation, ...] = ()

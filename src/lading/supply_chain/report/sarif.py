@@ -116,8 +116,9 @@ def _tolerated(accepted: AcceptedWeakness, result: ScanResult, rules: _Rules) ->
 
 
 def _suppressed(reason: str, until: str) -> dict[str, Any]:
-    why = f"{reason} (until {until})"
-    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": why}]}
+    """An acceptance; without an end it stands in the file itself."""
+    kind, why = ("external", f"{reason} (until {until})") if until else ("inSource", reason)
+    return {"suppressions": [{"kind": kind, "status": "accepted", "justification": why}]}
 
 
 def _weakness(one: Weakness, result: ScanResult, rules: _Rules) -> dict[str, Any]:

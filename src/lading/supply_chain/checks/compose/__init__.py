@@ -1,0 +1,1 @@
+"""Compose files: `file` reads one; the other modules hold the rules about its services, by topic."""

@@ -1,0 +1,1 @@
+"""Dockerfiles: `file` reads one, `shell` the commands of its steps; the other modules hold the rules, by topic."""

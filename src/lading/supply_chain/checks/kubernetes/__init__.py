@@ -1,0 +1,1 @@
+"""Kubernetes manifests: `objects` reads them; the other modules hold the rules, by topic."""
