@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -33,9 +34,11 @@ class Pusher:
     def close(self) -> None:
         self._http.close()
 
-    def push(self, repository: str, tag: str, *, layers: int = 3, size: int = 20_000) -> PushedImage:
-        """Push an image of random layers; returns when its manifest was acknowledged."""
-        contents = [os.urandom(size) for _ in range(layers)]
+    def push(
+        self, repository: str, tag: str, *, layers: int = 3, size: int = 20_000, contents: Sequence[bytes] = ()
+    ) -> PushedImage:
+        """Push an image of random layers, or of these; returns when its manifest was acknowledged."""
+        contents = contents or [os.urandom(size) for _ in range(layers)]
         config = json.dumps(
             {
                 "architecture": "amd64",

@@ -26,7 +26,10 @@ from lading.kernel.clock import SystemClock
 from lading.lifecycle.admit import Admission
 from lading.lifecycle.bases import Bases
 from lading.lifecycle.document import Documents
+from lading.lifecycle.excepted import ExceptionList
 from lading.lifecycle.expire import Expiry
+from lading.lifecycle.findings import FindingLists
+from lading.lifecycle.flaws import FlawPages
 from lading.lifecycle.known import KnownImages
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.report import Testimony
@@ -532,6 +535,18 @@ class Wiring:
             owners=self.owners,
             teams=self.identity.teams,
         )
+
+    @cached_property
+    def finding_lists(self) -> FindingLists:
+        return FindingLists(self.asking, self.listings, self.owners.owner)
+
+    @cached_property
+    def exception_list(self) -> ExceptionList:
+        return ExceptionList(self.policy, self.exceptions, self.vex, self.asking, self.clock)
+
+    @cached_property
+    def flaw_pages(self) -> FlawPages:
+        return FlawPages(self.asking, self.advisories, self.where, EcosystemOrder())
 
     @cached_property
     def bills(self) -> Bills:

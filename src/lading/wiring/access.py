@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Final
 
 from lading.identity import ALLOWED, EVERY_TEAM, Identity, Operation, Principal, PrincipalKind
 from lading.identity.errors import TooManyAttempts
 from lading.kernel.clock import Clock
 from lading.kernel.errors import Unauthenticated
+from lading.lifecycle.findings import Viewer
 from lading.settings import Settings
 from lading.supply_chain.registry.access import ANONYMOUS, Access, Place, Sight, Visitor
 from lading.supply_chain.registry.errors import TooManyRequests
@@ -105,6 +107,13 @@ def readable_teams(principal: Principal) -> frozenset[str] | None:
     """The teams that have something a principal may read; None for all. What exactly, `Principal.may` says."""
     teams = frozenset(grant.team for grant in principal.grants)
     return None if EVERY_TEAM in teams else teams
+
+
+def viewer_of(principal: Principal) -> Viewer:
+    """A principal as one who looks at findings: answers about the same team and repository are given once."""
+    teams = readable_teams(principal)
+    may = lru_cache(maxsize=None)(partial(principal.may, Operation.READ))
+    return Viewer(may, teams, frozenset(team for team in teams or () if may(team, "")))
 
 
 def visitor_of(principal: Principal) -> Visitor:

@@ -12,6 +12,7 @@ from lading.entrypoints.api.routes import (
     backups,
     bills,
     decisions,
+    findings,
     handling,
     identities,
     images,
@@ -52,8 +53,9 @@ def api_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     errors.install(app)
     for module in (
-        status, jobs, ships, handling, reports, scans, images, knowledge, vex, decisions, workloads, incidents,
-        telemetry, bills, strategy, ledger, identities, logins, repositories, backups, registry, replication, mirrors,
+        status, jobs, ships, handling, reports, scans, images, findings, knowledge, vex, decisions, workloads,
+        incidents, telemetry, bills, strategy, ledger, identities, logins, repositories, backups, registry,
+        replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(status.metrics_router)

@@ -136,6 +136,21 @@ class ApiClient:
                 f"{self.api} stopped answering ({type(error).__name__}).", remedy="Run the command again."
             ) from error
 
+    def stream(self, path: str, **query: Any) -> Iterator[bytes]:
+        """GET something large piece by piece; arguments that are None are left out of the query."""
+        headers = {"Authorization": f"Bearer {self._token or find_token(self.api)}"}
+        params = {key: value for key, value in query.items() if value is not None}
+        try:
+            with self._http.stream("GET", path, headers=headers, params=params) as response:
+                if not response.is_success:
+                    response.read()
+                    self._read(response)
+                yield from response.iter_bytes(1 << 16)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"{self.api} stopped answering ({type(error).__name__}).", remedy="Run the command again."
+            ) from error
+
     def follow(self, job: str) -> Iterator[dict[str, Any]]:
         """The events of a job as they happen, until it ends. A server that restarts meanwhile is waited for."""
         after, lost_since = 0, 0.0

@@ -20,6 +20,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "reports": ("report",),
     "deploys": ("ps", "remove"),
     "bills": ("bill",),
+    "findings": ("findings",),
     "images": ("image",),
     "bases": ("base",),
     "knowledge": ("where", "patch", "advisories"),

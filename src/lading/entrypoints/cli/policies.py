@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Rules in CEL: list, test, simulate, explain, except.", no_args_is_help=True)
     for command, name in (
         (listing, "ls"), (test, "test"), (simulate, "simulate"), (decisions, "decisions"), (explain, "explain"),
-        (replay, "replay"), (grant, "except"),
+        (replay, "replay"), (grant, "except"), (exceptions, "exceptions"), (unexcept, "unexcept"),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="policy")
@@ -104,12 +104,33 @@ def replay(decision: Annotated[str, typer.Argument(help="Id of a decision.")]) -
 
 def grant(
     rule: Annotated[str, typer.Argument(help="Rule that shall not hold.")],
-    match: Annotated[str, typer.Option(help="Subject it shall not hold for; * stands for anything.")],
     until: Annotated[str, typer.Option(help="Moment it ends (RFC 3339 date).")],
     reason: Annotated[str, typer.Option(help="Why.")],
     owner: Annotated[str, typer.Option(help="Team that answers for it.")],
+    match: Annotated[str, typer.Option(help="Subject it shall not hold for; * stands for anything.")] = "",
+    flaw: Annotated[str, typer.Option(help="Only this flaw (CVE or advisory id) shall not count.")] = "",
 ) -> None:
-    """Grant an exception that expires."""
-    body = {"rule": rule, "match": match, "until": until, "reason": reason, "owner": owner}
+    """Grant an exception that expires: for a subject, for a flaw, or for a flaw of a subject."""
+    body = {"rule": rule, "match": match, "flaw": flaw, "until": until, "reason": reason, "owner": owner}
     answer = ApiClient().post("/api/v1/policy/exceptions", body)
-    out.print(f"{escape(rule)} does not hold for {escape(match)} until {answer['until']}")
+    what = " of ".join(part for part in (flaw, match) if part)
+    out.print(f"{escape(rule)} does not hold for {escape(what)} until {answer['until']}")
+
+
+def exceptions(
+    flaw: Annotated[str, typer.Option("--flaw", help="Only those that name this flaw.")] = "",
+    ending: Annotated[bool, typer.Option("--ending", help="Only those that end within 14 days.")] = False,
+    ended: Annotated[bool, typer.Option("--ended", help="Also those that ended.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List what somebody answers for, from rules and VEX, the first to end first."""
+    rows = ApiClient().get("/api/v1/policy/exceptions", flaw=flaw or None, ending=ending, ended=ended)
+    shown = rows if output is Output.JSON else [row | {"until": row["until"][:10]} for row in rows]
+    columns = ("id", "kind", "about", "subject", "flaws", "owner", "until", "days_left", "used", "reason")
+    print_rows(shown, columns, output, "Nobody answers for an exception.")
+
+
+def unexcept(exception: Annotated[str, typer.Argument(help="Id of an exception that was granted.")]) -> None:
+    """End an exception now."""
+    ended = ApiClient().delete(f"/api/v1/policy/exceptions/{exception}")
+    out.print(f"{escape(ended['rule'])} holds again")

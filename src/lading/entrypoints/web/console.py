@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from lading.entrypoints.api.errors import status_of
+from lading.entrypoints.api.routes.findings import Form, exported
 from lading.entrypoints.web import session
 from lading.entrypoints.web.data import ConsoleData
 from lading.entrypoints.web.oidc import BACK, BEGIN, OidcPages
@@ -51,6 +52,11 @@ def mount_console(app: FastAPI, parts: Wiring) -> None:
             "incident",
             lambda data, request: {"incident": data.incident(request.path_params["incident"])},
         ),
+        ("/findings", "findings", lambda data, request: data.findings.findings(request)),
+        ("/findings/history", "history", lambda data, request: data.findings.history(request)),
+        ("/flaws/{name}", "flaw", lambda data, request: data.findings.flaw(request)),
+        ("/packages/{name:path}", "package", lambda data, request: data.findings.package(request)),
+        ("/exceptions", "exceptions", lambda data, request: data.findings.exceptions(request)),
         ("/strategy", "strategy", lambda data, _request: data.strategy()),
     ]
     for path, name, view in pages:
@@ -62,6 +68,9 @@ def mount_console(app: FastAPI, parts: Wiring) -> None:
         (BACK, oidc.back, ["GET"]),
         ("/logout", console.logout, ["POST"]),
         ("/incidents/{incident}/close", console.close, ["POST"]),
+        ("/flaws/{name}/except", console.grant, ["POST"]),
+        ("/exceptions/{exception}/end", console.withdraw, ["POST"]),
+        ("/findings/export", console.export, ["GET"]),
         ("/console/events", console.events, ["GET"]),
         ("/console/metrics/{application}/{service}", console.metrics, ["GET"]),
     ):
@@ -147,6 +156,41 @@ class _Console:
             return RedirectResponse("/incidents", 303, HEADERS)
 
         return await run_in_threadpool(act)
+
+    async def grant(self, request: Request) -> Response:
+        """Except a flaw from a rule and show the flaw again."""
+        form, name = await _form(request), request.path_params["name"]
+        return await run_in_threadpool(
+            self._change, request, lambda data: data.findings.grant(name, form), f"/flaws/{quote(name)}"
+        )
+
+    async def withdraw(self, request: Request) -> Response:
+        """End an exception and show the others."""
+        name = request.path_params["exception"]
+        return await run_in_threadpool(self._change, request, lambda data: data.findings.withdraw(name), "/exceptions")
+
+    def _change(self, request: Request, act: Callable[[ConsoleData], None], to: str) -> Response:
+        """Do what a form of this console asks for."""
+        try:
+            session.same_origin(request)
+            act(ConsoleData(self._parts, session.viewer(request, self._parts)))
+        except LadingError as error:
+            return render("error", {"error": error, "viewer": "", "path": ""}, status_of(error))
+        return RedirectResponse(to, 303, HEADERS)
+
+    async def export(self, request: Request) -> Response:
+        """The list of an address as a file."""
+
+        def begin() -> Response:
+            try:
+                viewer = session.viewer(request, self._parts)
+                form: Form = "jsonl" if request.query_params.get("form") == "jsonl" else "csv"
+                rows = ConsoleData(self._parts, viewer).findings.every(request)
+                return exported(form, rows)
+            except LadingError as error:
+                return render("error", {"error": error, "viewer": "", "path": ""}, status_of(error))
+
+        return await run_in_threadpool(begin)
 
     async def metrics(self, request: Request) -> Response:
         """Samples of a workload, as columns for the charts."""

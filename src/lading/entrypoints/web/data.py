@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lading.bill.words import words
+from lading.entrypoints.web.finding_pages import FindingPages
 from lading.entrypoints.web.pictures import coverage_grid, way
 from lading.entrypoints.web.registry_pages import RegistryPages
 from lading.identity import Operation, Principal
@@ -26,6 +27,7 @@ class ConsoleData:
         self._parts = parts
         self._viewer = viewer
         self.registry = RegistryPages(parts, viewer)
+        self.findings = FindingPages(parts, viewer)
 
     def overview(self) -> dict[str, Any]:
         """What matters first."""

@@ -7,6 +7,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from lading.supply_chain.match.standing.asking import Moved
+
 _SEVERITIES: Final = ("critical", "high", "medium", "low", "unknown")
 _WAY: Final = ("source", "build", "push", "inventory", "decide", "sign", "run")
 
@@ -65,6 +67,33 @@ def coverage_grid(rows: Sequence[Mapping[str, str]]) -> Markup:
             )
         y += 44
     return _picture(f'class="grid" viewBox="0 0 744 {y}"', "Coverage of capabilities", "".join(parts))
+
+
+def came_and_went(moved: Sequence[Moved]) -> Markup:
+    """What began (upwards) and ended (downwards) on each day; the numbers are in a table beside it."""
+    step, middle = 24, 90
+    most = max((sum(by.values()) for one in moved for by in (one.opened, one.closed)), default=0) or 1
+    parts = [f'<line class="axis" x1="0" y1="{middle}" x2="{step * len(moved)}" y2="{middle}"/>']
+    for number, one in enumerate(moved):
+        x = number * step + 4
+        for by, up in ((one.opened, True), (one.closed, False)):
+            y = float(middle)
+            for name in _SEVERITIES:
+                height = by.get(name, 0) / most * 76
+                if not height:
+                    continue
+                top = y - height if up else y
+                side = "began" if up else "ended"
+                parts.append(
+                    f'<rect class="sev-{name} {side}" x="{x}" y="{top:.1f}" width="{step - 8}" height="{height:.1f}"/>'
+                )
+                y += -height if up else height
+        if number % 5 == 0:
+            parts.append(f'<text class="axis-text" x="{x}" y="186">{escape(one.day[5:])}</text>')
+    began = sum(sum(one.opened.values()) for one in moved)
+    ended = sum(sum(one.closed.values()) for one in moved)
+    title = f"{began} began and {ended} ended in {len(moved)} days; the most in a day was {most}"
+    return _picture(f'class="days" viewBox="0 0 {step * len(moved)} 192"', title, "".join(parts))
 
 
 def _picture(attributes: str, title: str, body: str) -> Markup:

@@ -382,6 +382,11 @@ class Advisories:
         with self._database.read() as tx:
             return self._store.by_name(tx, name)
 
+    def due(self, cve: str) -> tuple[str, str] | None:
+        """When a CVE was added to the KEV catalogue, and until when it is to be mended; None: it is not in it."""
+        with self._database.read() as tx:
+            return self._store.due(tx, cve)
+
     def speaks_of(self, ecosystems: Sequence[str]) -> set[str]:
         """Those of the ecosystems about which any advisory is known."""
         with self._database.read() as tx:

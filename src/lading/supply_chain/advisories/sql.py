@@ -263,6 +263,11 @@ class AdvisoryStore:
             for row in tx.execute(sa.select(epss).where(epss.c.cve.in_(chunk)))
         }
 
+    def due(self, tx: Transaction, cve: str) -> tuple[str, str] | None:
+        """Added and due dates of an entry of the KEV catalogue."""
+        row = tx.execute(sa.select(kev.c.added, kev.c.due).where(kev.c.cve == cve)).first()
+        return None if row is None else (row.added, row.due)
+
     def all_kev(self, tx: Transaction) -> dict[str, tuple[str, str]]:
         """The whole KEV catalogue."""
         return {row.cve: (row.added, row.due) for row in tx.execute(sa.select(kev))}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from lading.entrypoints.api.access import Caller, Parts, require
 from lading.identity import Operation
+from lading.kernel.errors import InvalidInput
 from lading.kernel.subject import Subject
 from lading.policy.pack import parse_pack
 from lading.policy.rule import RuleException
@@ -25,10 +26,11 @@ class SimulateBody(BaseModel):
 
 
 class ExceptionBody(BaseModel):
-    """An exception that expires."""
+    """An exception that expires, for subjects that `match` (`*` stands for anything) or for one flaw of theirs."""
 
     rule: str = Field(max_length=200)
-    match: str = Field(max_length=500)
+    match: str = Field("", max_length=500)
+    flaw: str = Field("", max_length=100)
     until: str = Field(max_length=40)
     reason: str = Field(min_length=3, max_length=1_000)
     owner: str = Field(min_length=1, max_length=100)
@@ -67,9 +69,41 @@ def simulate_rules(parts: Parts, caller: Caller, body: SimulateBody) -> dict[str
 def grant(parts: Parts, caller: Caller, body: ExceptionBody) -> dict[str, Any]:
     """Grant an exception."""
     require(parts, caller, Operation.EXCEPT)
-    stated = RuleException(reason=body.reason, owner=body.owner, until=body.until, subject=body.match)
-    granted = parts.exceptions.grant(body.rule, stated, actor=caller.id)
+    if body.flaw:
+        granted = parts.exception_list.grant_for(
+            body.rule, body.flaw, subject=body.match, until=body.until, reason=body.reason, owner=body.owner,
+            actor=caller.id,
+        )  # fmt: skip
+    elif body.match:
+        stated = RuleException(reason=body.reason, owner=body.owner, until=body.until, subject=body.match)
+        granted = parts.exceptions.grant(body.rule, stated, actor=caller.id)
+    else:
+        raise InvalidInput(
+            "The exception says neither for what nor for which flaw it is.", remedy="Give match or flaw."
+        )
     return dict(msgspec.to_builtins(granted)) | {"until": body.until}
+
+
+@router.get("/policy/exceptions")
+def exceptions(
+    parts: Parts,
+    caller: Caller,
+    flaw: Annotated[str, Query(max_length=200)] = "",
+    ending: bool = False,
+    ended: bool = False,
+) -> list[dict[str, Any]]:
+    """Exceptions from rules and VEX statements with owner and end, the first to end first; with `ending` only those
+    that end within 14 days."""
+    require(parts, caller, Operation.READ)
+    found = parts.exception_list.all(flaw=flaw, ending=ending, ended=ended)
+    return [dict(msgspec.to_builtins(one)) for one in found]
+
+
+@router.delete("/policy/exceptions/{exception}")
+def withdraw(parts: Parts, caller: Caller, exception: str) -> dict[str, Any]:
+    """End an exception that was granted, now."""
+    require(parts, caller, Operation.EXCEPT)
+    return dict(msgspec.to_builtins(parts.exceptions.withdraw(exception, actor=caller.id)))
 
 
 @router.get("/decisions")

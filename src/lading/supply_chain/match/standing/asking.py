@@ -119,10 +119,17 @@ class Asking:
     # ---- details
 
     def known(self, some: Sequence[str], teams: Collection[str] | None) -> dict[str, Known]:
-        """What there is to say of flaws. Statements that count in some places only are looked at in at most 200 images
-        of these teams that have the flaw."""
+        """What there is to say of flaws in packages that these teams have. Statements that count in some places only
+        are looked at in at most 200 images of theirs that have the flaw."""
         with self._database.read() as tx:
             found = keeping_sql.flawed(tx, some)
+            if teams is not None:
+                theirs = sql.had_by(tx, sorted({number for one in found.values() for number in one}), teams)
+                found = {
+                    flaw: mine
+                    for flaw, one in found.items()
+                    if (mine := {number: flawed for number, flawed in one.items() if number in theirs})
+                }
             names = {name for packages in found.values() for one in packages.values() for name in one.finding.names}
             by_name: dict[str, list[Statement]] = {}
             for statement in self._vex.about(tx, sorted(names), self._now()):
@@ -145,6 +152,11 @@ class Asking:
         with self._database.read() as tx:
             return self._index.packages(tx, self._numbers(tx, text))
 
+    def licences_of(self, numbers: Sequence[int]) -> list[str]:
+        """What the licences of packages say, as the packages have it; at most 50."""
+        with self._database.read() as tx:
+            return sql.licences_of(tx, numbers)
+
     def flaws_of(self, numbers: Sequence[int]) -> dict[int, list[Flawed]]:
         """Package -> its flaws."""
         found: dict[int, list[Flawed]] = {}
@@ -165,6 +177,11 @@ class Asking:
         """Images that have a home, those matched last first: number and digest."""
         with self._database.read() as tx:
             return sql.image_page(tx, teams, running, before, limit)
+
+    def running_of(self, images: Sequence[str]) -> set[str]:
+        """Those of the images that somebody runs."""
+        with self._database.read() as tx:
+            return sql.running_of(tx, images)
 
     def placed(self, images: Sequence[str]) -> list[Placed]:
         """The findings of some images, each flaw once for a package of an image; with what statements say."""

@@ -16,9 +16,11 @@ from lading.supply_chain.match.sql import (
     homes,
     image_groups,
     images,
+    licences,
     members,
     names,
     packages,
+    reaches,
     since,
     spells,
     standing,
@@ -31,6 +33,7 @@ from lading.supply_chain.match.standing.wanted import Sort, Wanted, key
 _MOST_NAMED: Final = 5_000
 _MOST_NUMBERS: Final = 20_000
 _ASKED: Final = 500
+_MOST_LICENCES: Final = 50
 
 
 class Spot(NamedTuple):
@@ -194,6 +197,25 @@ def seen_of(tx: Transaction, numbers: Sequence[int]) -> dict[tuple[int, str], st
     }
 
 
+def had_by(tx: Transaction, numbers: Sequence[int], teams: Collection[str]) -> set[int]:
+    """Those of the packages that images of these teams have."""
+    query = sa.select(members.c.package).join(reaches, reaches.c.group_id == members.c.group_id).distinct()
+    query = query.where(reaches.c.team.in_(sorted(teams)))
+    return {
+        number
+        for chunk in chunks(numbers)
+        for number in tx.execute(query.where(members.c.package.in_(chunk))).scalars()
+    }
+
+
+def licences_of(tx: Transaction, numbers: Sequence[int]) -> list[str]:
+    """The texts of the licences that packages have somewhere, in order."""
+    some = numbers[:_ASKED]
+    in_groups = sa.select(members.c.group_id).where(members.c.package.in_(some)).limit(_ASKED)
+    query = sa.select(licences.c.text).where(licences.c.group_id.in_(in_groups), licences.c.package.in_(some))
+    return list(tx.execute(query.distinct().order_by(licences.c.text).limit(_MOST_LICENCES)).scalars())
+
+
 def images_with(tx: Transaction, numbers: Sequence[int], teams: Collection[str] | None, most: int) -> list[str]:
     """The first images of these teams that have one of the packages, those that run first."""
     query = sa.select(image_groups.c.image_id, sa.func.max(sa.case((homes.c.running, 1), else_=0)).label("runs"))
@@ -215,6 +237,12 @@ def count_images(tx: Transaction, numbers: Sequence[int], teams: Collection[str]
         query = query.where(homes.c.team.in_(sorted(teams)))
     some = query.distinct().limit(most).subquery()
     return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def running_of(tx: Transaction, some: Sequence[str]) -> set[str]:
+    """Those of the images that somebody runs."""
+    query = sa.select(images.c.image).join(homes, homes.c.image_id == images.c.id).where(homes.c.running.is_(True))
+    return {image for chunk in chunks(some) for image in tx.execute(query.where(images.c.image.in_(chunk))).scalars()}
 
 
 def image_page(
