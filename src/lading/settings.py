@@ -254,6 +254,9 @@ class Settings:
         _optional_path,
         "Directory of public keys (*.pem, *.pub) whose advisory bundles are believed, beside our own.",
     )
+    licences: Path | None = _setting(
+        "", _optional_path, "File that says which licences are allowed, looked at and denied; empty: none is judged."
+    )
     backup_repository: str = _setting(
         "", str, "Where backups go: a directory, or s3:https://HOST/BUCKET/PREFIX; empty: nowhere."
     )

@@ -9,6 +9,7 @@ from lading.kernel.digest import Digest
 from lading.orchestration.workload.spec import WorkloadSpec
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.checks.checking import Checking
+from lading.supply_chain.checks.licences import licence_documents
 from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.errors import NotInventoried
@@ -75,6 +76,7 @@ class Documents:
             "image": about,
             "findings": self.findings(image),
             "weaknesses": self.weaknesses(image, about["team"]),
+            "licences": self.licences(image),
             "stale_feeds": self._feeds.stale(),
             "set_aside": self.findings(image, set_aside=True),
             "reports": self._reports.document(image),
@@ -96,6 +98,13 @@ class Documents:
     def checked(self, image: Digest) -> tuple[Weakness, ...]:
         """The same as values."""
         return self._checking.of(image)
+
+    def licences(self, image: Digest) -> list[dict[str, Any]]:
+        """The licences of an image's packages; none of one that was not inventoried."""
+        try:
+            return licence_documents(self._inventories.of(image))
+        except NotInventoried:
+            return []
 
     def joined(self, image: Digest, *, set_aside: bool = False) -> list[Joined]:
         """The same as values. What is set aside stays so when another tool reports it too."""

@@ -25,7 +25,8 @@ from lading.policy.pack import Pack
 from lading.policy.rule import Stage
 from lading.supply_chain.checks.declared import FilesChecked, check_sources
 from lading.supply_chain.checks.declared.walking import Walk
-from lading.supply_chain.checks.gathering import gather, worst_first
+from lading.supply_chain.checks.gathering import CHECKS, Check, gather, worst_first
+from lading.supply_chain.checks.licences import licence_documents
 from lading.supply_chain.checks.target import Of, Target
 from lading.supply_chain.checks.weakness import KINDS, Kind
 from lading.supply_chain.foreign.reports import document_of
@@ -109,11 +110,20 @@ class _Read:
 class Scans:
     """Scans targets."""
 
-    def __init__(self, *, judges: Judges, cache: LayerCache, clock: Clock, version: str) -> None:
+    def __init__(
+        self,
+        *,
+        judges: Judges,
+        cache: LayerCache,
+        clock: Clock,
+        version: str,
+        checks: Sequence[Check] = CHECKS,
+    ) -> None:
         self._judges = judges
         self._cache = cache
         self._clock = clock
         self._version = version
+        self._checks = checks
 
     def scan(self, target: str, order: Order, telling: Telling, name: str = "") -> ScanResult:
         """Scan a target.
@@ -211,8 +221,8 @@ class Scans:
         flaws = self._judges.judge(read.inventory) if FLAW in order.kinds else []
         findings, accepted, lapsed = sort_out(flaws, order.ignored, _day(now))
         target = Target(of=read.of, inventory=read.inventory, at=now, configuration=read.configuration)
-        weak = [one for one in (*gather(target), *read.declared.weaknesses) if one.kind in order.kinds]
-        weak.sort(key=worst_first)
+        found = (*gather(target, self._checks), *read.declared.weaknesses)
+        weak = sorted((one for one in found if one.kind in order.kinds), key=worst_first)
         weaknesses, tolerated, lapsed_too = sort_out_weaknesses(weak, order.ignored, _day(now))
         if MISCONFIGURATION in order.kinds:
             tolerated += accepted_in_files(read.declared)
@@ -287,6 +297,7 @@ def _document(result: ScanResult, target: Target, order: Order) -> dict[str, Any
         },
         "findings": [one.document() | {"reported_by": ["lading"]} for one in result.findings],
         "weaknesses": [one.document(order.team) for one in result.weaknesses],
+        "licences": licence_documents(result.inventory),
         "reports": document_of(()),
     }
 

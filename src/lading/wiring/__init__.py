@@ -69,6 +69,8 @@ from lading.supply_chain.build.buildkit import BuildKit
 from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.checks.checking import Checking
+from lading.supply_chain.checks.gathering import checks_with
+from lading.supply_chain.checks.licences import read_licence_policy
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
@@ -306,7 +308,8 @@ class Wiring:
 
     @cached_property
     def checking(self) -> Checking:
-        return Checking(self.inventories, self.registry, self.clock)
+        licences = read_licence_policy(self.settings.licences) if self.settings.licences else None
+        return Checking(self.inventories, self.registry, self.clock, checks=checks_with(licences))
 
     @cached_property
     def sources(self) -> Sources:

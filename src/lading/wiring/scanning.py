@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lading.kernel.clock import SystemClock
 from lading.lifecycle.scan import Scans
+from lading.supply_chain.checks.gathering import CHECKS, Check
 from lading.supply_chain.scan.knowledge import open_knowledge
 from lading.supply_chain.scan.layer_cache import DirectoryLayerCache, LayerCache, MemoryLayerCache
 
@@ -20,13 +21,18 @@ def usual_cache() -> Path:
 
 
 @contextmanager
-def open_scans(cache: Path | None, advisories: Sequence[Path] = ()) -> Iterator[Scans]:
+def open_scans(
+    cache: Path | None, advisories: Sequence[Path] = (), checks: Sequence[Check] = CHECKS
+) -> Iterator[Scans]:
     """Everything that a scan needs.
 
     Args:
         cache: a directory for layers and advisories; None to keep nothing.
         advisories: files or directories of feeds instead of the bundled snapshot.
+        checks: what looks for weaknesses.
     """
     layers: LayerCache = MemoryLayerCache() if cache is None else DirectoryLayerCache(cache)
     with open_knowledge(cache, advisories) as knowledge:
-        yield Scans(judges=knowledge, cache=layers, clock=SystemClock(), version=version("lading"))
+        yield Scans(
+            judges=knowledge, cache=layers, clock=SystemClock(), version=version("lading"), checks=checks
+        )  # fmt: skip

@@ -20,6 +20,8 @@ from lading.kernel.errors import ExitCode, InvalidInput, Unavailable
 from lading.kernel.severity import Severity
 from lading.lifecycle.scan import EVERYTHING, Order
 from lading.policy.pack import load_pack
+from lading.supply_chain.checks.gathering import checks_with
+from lading.supply_chain.checks.licences import read_licence_policy
 from lading.supply_chain.report.forms import Form, write
 from lading.supply_chain.report.result import ScanResult
 from lading.supply_chain.scan.gate import Gate
@@ -128,6 +130,9 @@ def scan(
     ignore_file: Annotated[
         Path | None, typer.Option("--ignore-file", help="TOML of accepted ids and rules, each with reason and until.")
     ] = None,
+    licences: Annotated[
+        Path | None, typer.Option("--licences", help="TOML of the licences to allow, look at and deny.")
+    ] = None,
     team: Annotated[str, typer.Option("--team", "-t", help="Team that rules are told.")] = "",
     environment: Annotated[str, typer.Option("--environment", help="Environment that rules are told.")] = "production",
     platform: PlatformOption = "",
@@ -169,7 +174,9 @@ def scan(
     with ExitStack() as stack:
         if target == STANDARD_INPUT:
             target, name = stack.enter_context(spooled(sys.stdin.buffer)), name or "standard input"
-        scans = stack.enter_context(open_scans(None if no_cache else cache or usual_cache(), advisories or ()))
+        checks = checks_with(read_licence_policy(licences) if licences else None)
+        kept = None if no_cache else cache or usual_cache()
+        scans = stack.enter_context(open_scans(kept, advisories or (), checks))
         result = scans.scan(target, order, Quietly(quiet), name)
     publish(result, output, output_file)
     conclude(result)

@@ -11,10 +11,11 @@ from lading.supply_chain.checks.compose import rules as compose
 from lading.supply_chain.checks.dockerfile import rules as dockerfile
 from lading.supply_chain.checks.image import rules as image
 from lading.supply_chain.checks.kubernetes import rules as kubernetes
+from lading.supply_chain.checks.licences import rules as licences
 from lading.supply_chain.checks.rule import Rule
 from lading.supply_chain.checks.secrets import rules as secrets
 
 _EVERY: Final[tuple[tuple[Rule, ...], ...]] = (
-    image.RULES, secrets.RULES, dockerfile.RULES, compose.RULES, kubernetes.RULES,
+    image.RULES, secrets.RULES, dockerfile.RULES, compose.RULES, kubernetes.RULES, licences.RULES,
 )  # fmt: skip
 CATALOGUE: Final[dict[str, Rule]] = {rule.id: rule for rules in _EVERY for rule in rules}

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from lading.supply_chain.checks.image import image_weaknesses
+from lading.supply_chain.checks.licences import LicenceCheck, LicencePolicy
 from lading.supply_chain.checks.secrets import secret_weaknesses
 from lading.supply_chain.checks.target import Target
 from lading.supply_chain.checks.weakness import Weakness
@@ -19,6 +20,11 @@ from lading.supply_chain.checks.weakness import Weakness
 Check = Callable[[Target], Iterable[Weakness]]
 CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses)
 _MOST_OF_A_RULE: Final = 200
+
+
+def checks_with(licences: LicencePolicy | None) -> tuple[Check, ...]:
+    """Every check, with what an organisation brings of its own: without a policy on licences none of them is weak."""
+    return (*CHECKS, LicenceCheck(licences)) if licences is not None else CHECKS
 
 
 def gather(target: Target, checks: Sequence[Check] = CHECKS) -> tuple[Weakness, ...]:

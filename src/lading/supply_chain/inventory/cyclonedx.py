@@ -13,6 +13,7 @@ from uuid import UUID
 
 from lading.kernel.canonical import canonical_json
 from lading.supply_chain.inventory.values import ImageInventory, Package
+from lading.supply_chain.licences import licence_of
 
 _SCHEMA: Final = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 _SEVERITIES: Final = frozenset({"critical", "high", "medium", "low", "none", "unknown"})
@@ -80,8 +81,11 @@ def _component(package: Package) -> dict[str, Any]:
     }
     if package.vendor:
         component["supplier"] = {"name": package.vendor}
-    if package.licenses:
-        component["licenses"] = [{"license": {"name": licence}} for licence in package.licenses]
+    licence = licence_of(package.licenses, package.ecosystem)
+    if licence.expression:
+        component["licenses"] = [{"expression": licence.expression, "acknowledgement": "declared"}]
+        if licence.declared != licence.expression:
+            component["properties"] += _properties("licence-declared", [licence.declared])
     return component
 
 

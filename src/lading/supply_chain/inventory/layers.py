@@ -174,6 +174,8 @@ class _Reading:
 
     def _too_large(self, cataloger: Cataloger, member: Member, path: str, seen: set[bytes]) -> None:
         why = "it is sparse" if member.sparse else f"it has {member.size} bytes"
+        if cataloger.places.minor:
+            return
         if not cataloger.places.forms:
             self._note("gap", "package-database-unreadable", path, why)
         elif cataloger.places.marks & seen:
@@ -209,7 +211,7 @@ class _Reading:
             return
         if target in self._contents:
             self._catalogue(cataloger, path, self._contents[target])
-        elif not cataloger.wants(target):
+        elif not (cataloger.places.minor or cataloger.wants(target)):
             self._note("gap", "package-database-unreadable", path, f"it is a hard link to {target}")
 
     def _forget(self, path: str) -> None:
@@ -237,7 +239,8 @@ class _Reading:
             self._note("hostile", "link-escapes", path, link)
         cataloger = self._catalogers.at(path)
         # A link to a file that is read where it lies hides nothing.
-        if cataloger is not None and not (cataloger.places.links or cataloger.wants(paths.pointed(path, link))):
+        harmless = cataloger is None or cataloger.places.links or cataloger.places.minor
+        if cataloger is not None and not (harmless or cataloger.wants(paths.pointed(path, link))):
             self._note("gap", "package-database-unreadable", path, f"it is a symbolic link to {link}")
         self._links[path] = link
         self._straight = ""

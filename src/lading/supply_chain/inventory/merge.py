@@ -18,6 +18,7 @@ from lading.supply_chain.inventory.catalogers import VERSION
 from lading.supply_chain.inventory.catalogers.dpkg import UNREADABLE
 from lading.supply_chain.inventory.catalogers.release import PATHS
 from lading.supply_chain.inventory.catalogers.wellknown import ECOSYSTEM
+from lading.supply_chain.inventory.copyrights import licensed
 from lading.supply_chain.inventory.declared import carried_out
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.joined import brought_by_conda, joined
@@ -50,7 +51,7 @@ class Overlay:
     def __init__(self) -> None:
         self.files: dict[str, FileEntry] = {}
         self.databases: dict[str, PackageDatabase] = {}
-        self._links: dict[str, str] = {}
+        self.links: dict[str, str] = {}
         # Directories that have, or once had, something in them: only what replaces one of these can hide anything.
         self._parents: set[str] = set()
         # Path of what has a mark -> the layer that brought it.
@@ -63,9 +64,9 @@ class Overlay:
         for path, entry in entries.items():
             self.databases.pop(path, None)
             if entry.kind == SYMLINK:
-                self._links[path] = entry.link
+                self.links[path] = entry.link
             else:
-                self._links.pop(path, None)
+                self.links.pop(path, None)
                 if is_marked(entry):
                     self.marked[path] = layer.layer
         self._make_directories(entries)
@@ -85,7 +86,7 @@ class Overlay:
                 if lower is not None and lower.kind != DIRECTORY:
                     del self.files[parent]
                     self.databases.pop(parent, None)
-                    self._links.pop(parent, None)
+                    self.links.pop(parent, None)
                 parent = parent.rpartition("/")[0]
         self._parents |= seen
 
@@ -96,7 +97,7 @@ class Overlay:
         """
         own: dict[str, FileEntry] = {entry.path: entry for entry in unpack(layer.files)}
         databases = {database.path: database for database in layer.databases}
-        links = {path: target for path, target in self._links.items() if path not in own}
+        links = {path: target for path, target in self.links.items() if path not in own}
         if not links:
             return _dereferenced(own), databases, {}
         moved: dict[str, str] = {}
@@ -128,7 +129,7 @@ class Overlay:
         if not self.files or not (gone or opaque):
             return
         if "" in opaque:
-            self.files, self.databases, self._links = {}, {}, {}
+            self.files, self.databases, self.links = {}, {}, {}
             return
         memo: dict[str, bool] = {"": False}
 
@@ -144,7 +145,7 @@ class Overlay:
         for path in hidden:
             del self.files[path]
             self.databases.pop(path, None)
-            self._links.pop(path, None)
+            self.links.pop(path, None)
 
 
 def _at(entry: FileEntry, path: str, link: str) -> FileEntry:
@@ -174,7 +175,11 @@ def merge(image: str, layers: Sequence[LayerInventory], *, unread: int = 0, vers
     owners = _owners(overlay)
     conda = brought_by_conda(overlay.databases.values())
     finished = (joined(_finished(package, brought, release, owners), conda) for package in _packages(overlay))
-    packages = [package for package in finished if not (package.ecosystem == ECOSYSTEM and package.provided_by)]
+    packages = [
+        licensed(package, overlay.databases, overlay.links)
+        for package in finished
+        if not (package.ecosystem == ECOSYSTEM and package.provided_by)
+    ]
     files = [path for path, entry in overlay.files.items() if entry.kind != DIRECTORY]
     return ImageInventory(
         image=image,
@@ -274,10 +279,8 @@ def _unowned(overlay: Overlay, files: list[str], owners: dict[str, str]) -> int:
         if owned.startswith(MERGED_DIRECTORIES):
             known.add(f"usr/{owned}")
     prefixes = {owned for owned in known if owned.endswith("/")}
-    return sum(
-        path not in known and path not in overlay.databases and not (prefixes and _below(path, prefixes))
-        for path in files
-    )
+    said = {path for path, database in overlay.databases.items() if not database.licences}
+    return sum(path not in known and path not in said and not (prefixes and _below(path, prefixes)) for path in files)
 
 
 def _below(path: str, prefixes: set[str]) -> bool:

@@ -113,6 +113,7 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     carries the file decides. `owner` owns all of `owns`; where a database names several packages, `owners` says whose
     each stretch of `owns` is: pairs of a name and how many paths. `absent` are packages named as not installed.
     `accounts` are those that a file about accounts tells of.
+    `licences` are those of a file that names no package, as it says them.
     """
 
     path: str
@@ -125,6 +126,7 @@ class PackageDatabase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     owners: tuple[tuple[str, int], ...] = ()
     absent: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
+    licences: tuple[str, ...] = ()
 
     def owned(self) -> Iterator[tuple[str, str]]:
         """Every path in `owns` with the package that owns it; empty where that is no distribution's package."""

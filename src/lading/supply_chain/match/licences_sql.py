@@ -9,13 +9,16 @@ from typing import Final
 import sqlalchemy as sa
 
 from lading.state import Transaction
+from lading.supply_chain.licences import licence_of
 from lading.supply_chain.match.sql import chunks, licences
 
 _MOST_TEXTS: Final = 50
-_MOST_WORDS: Final = 20
-_MOST_SHOWN: Final = 300
-_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+_MOST_WORDS: Final = 40
+_MOST_KEY: Final = 200
+_WORD: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+_OWN: Final = "licenseref-"
 _OPERATORS: Final = frozenset({"and", "or", "with"})
+_MOST_SHOWN: Final = 300
 
 # Licence as it is asked for, group and package.
 _Key = tuple[str, int, int]
@@ -54,8 +57,13 @@ class LicenceStore:
 
 
 def keys(text: str) -> set[str]:
-    """By what a licence is asked for: all of it, and each id in an expression."""
-    words = {word.lower() for word in _WORD.findall(text)[:_MOST_WORDS]} - _OPERATORS
-    whole = text.strip().lower()[:200]
-    # The words of a sentence are no ids.
-    return ({whole} | (words if any(f" {one} " in f" {whole} " for one in _OPERATORS) else set())) - {""}
+    """By what a licence is asked for: the text, the expression that it comes to, and each id in that."""
+    expression = licence_of([text]).expression.lower()
+    words = {word.removeprefix(_OWN) for word in _WORD.findall(expression)[:_MOST_WORDS]} - _OPERATORS
+    return {text.strip().lower()[:_MOST_KEY], expression[:_MOST_KEY], *words} - {""}
+
+
+def asked(text: str) -> str:
+    """The key that a question names: of a licence in any of its names that of its id, of all else the text."""
+    licence = licence_of([text])
+    return (licence.expression if licence.known else text.strip()).lower()[:_MOST_KEY]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
-from license_expression import ExpressionError, ExpressionParseError, get_spdx_licensing
-
 from lading.kernel.canonical import canonical_json
 from lading.supply_chain.inventory.values import Package
+from lading.supply_chain.licences import OWN, licence_of
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.report.result import ScanResult
 
@@ -69,7 +67,7 @@ def _package(package: Package, number: int, flaws: list[Finding], extracted: dic
         "downloadLocation": _UNSAID,
         "filesAnalyzed": False,
         "licenseConcluded": _UNSAID,
-        "licenseDeclared": _declared(package.licenses, extracted),
+        "licenseDeclared": _declared(package, extracted),
         "copyrightText": _UNSAID,
         "externalRefs": [
             {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": package.purl},
@@ -90,26 +88,14 @@ def _advisory(flaw: Finding) -> dict[str, str]:
     }
 
 
-def _declared(licences: tuple[str, ...], extracted: dict[str, str]) -> str:
-    """One expression of all; what is no SPDX licence is carried as an extracted text under a name of its own."""
-    parts = []
-    for licence in licences:
-        expression = _expression(licence)
-        if not expression:
-            expression = f"LicenseRef-{_NOT_IN_IDS.sub('-', licence).strip('-')[:60] or 'unnamed'}"
-            extracted.setdefault(expression, licence)
-        parts.append(f"({expression})" if " " in expression and len(licences) > 1 else expression)
-    return " AND ".join(dict.fromkeys(parts)) or _UNSAID
-
-
-@lru_cache(maxsize=4_096)
-def _expression(text: str) -> str:
-    """The text as an expression of SPDX licences; empty when it is none."""
-    try:
-        parsed = get_spdx_licensing().parse(text, validate=True, strict=True)
-    except (ExpressionError, ExpressionParseError, ValueError, TypeError, AttributeError, RecursionError):
-        return ""
-    return str(parsed) if parsed is not None else ""
+def _declared(package: Package, extracted: dict[str, str]) -> str:
+    """The expression that it declares; what is no SPDX licence is carried as an extracted text under its own name."""
+    licence = licence_of(package.licenses, package.ecosystem)
+    for text in package.licenses:
+        for identity in licence_of([text]).ids:
+            if identity.startswith(OWN):
+                extracted.setdefault(identity, text)
+    return licence.expression or _UNSAID
 
 
 def _relation(element: str, kind: str, related: str) -> dict[str, str]:

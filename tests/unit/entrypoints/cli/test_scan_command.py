@@ -247,3 +247,20 @@ def _in_a_month() -> str:
     from datetime import UTC, datetime, timedelta
 
     return str((datetime.now(UTC) + timedelta(days=30)).date())
+
+
+def test_a_licence_policy_refuses_what_it_denies(lading: Any, tmp_path: Path) -> None:
+    (tmp_path / "source" / "node_modules" / "one").mkdir(parents=True)
+    package = {"name": "one", "version": "1.0.0", "license": "AGPL-3.0-or-later"}
+    (tmp_path / "source" / "node_modules" / "one" / "package.json").write_text(json.dumps(package))
+    policy = tmp_path / "licences.toml"
+    policy.write_text('allow = ["permissive"]\ndeny = ["network-copyleft"]\n')
+    words = ("scan", str(tmp_path / "source"), "--fail-on", "high", "--quiet")
+    assert lading(*words).code == 0
+    refused = lading(*words, "--licences", str(policy))
+    assert (refused.code, "licence-denied" in refused.out) == (3, True)
+    policy.write_text('allow = ["permissive", "AGPL-3.0-or-later"]\n')
+    assert lading(*words, "--licences", str(policy)).code == 0
+    policy.write_text('deny = ["no-such-licence-or-kind"]\n')
+    wrong = lading(*words, "--licences", str(policy))
+    assert (wrong.code, "next:" in wrong.err) == (2, True)

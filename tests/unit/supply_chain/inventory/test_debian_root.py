@@ -13,6 +13,7 @@ from lading.kernel.digest import Digest
 from lading.supply_chain.inventory.files import unpack
 from lading.supply_chain.inventory.layers import read_layer
 from lading.supply_chain.inventory.merge import merge
+from lading.supply_chain.licences import licence_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mmdebstrap")]
 
@@ -43,6 +44,16 @@ def test_packages_equal_dpkg_query(root: Path, tmp_path: Path) -> None:
     assert found == expected
     assert inventory.gaps == ()
     assert inventory.unowned_files < inventory.files / 10
+
+
+def test_every_package_says_its_licence_and_most_of_them_are_known(root: Path) -> None:
+    with root.open("rb") as blob:
+        inventory = merge(str(Digest.of(b"i")), [read_layer(str(Digest.of(b"l")), blob)])
+
+    licences = [licence_of(package.licenses, package.ecosystem) for package in inventory.packages]
+
+    assert [one for one in licences if not one.expression] == []
+    assert sum(one.known for one in licences) / len(licences) > 0.7
 
 
 def test_the_index_equals_the_standard_reader(root: Path) -> None:

@@ -12,6 +12,7 @@ from lading.supply_chain.inventory.catalogers import (
     accounts,
     apk,
     conda,
+    debian_copyright,
     dotnet,
     dpkg,
     foreign,
@@ -32,6 +33,7 @@ from lading.supply_chain.inventory.catalogers.catalogers import Catalogers
 CATALOGERS: Final = Catalogers(
     (
         dpkg.DpkgCataloger(),
+        debian_copyright.CopyrightCataloger(),
         apk.ApkCataloger(),
         rpm.RpmCataloger(),
         python.PythonCataloger(),

@@ -19,6 +19,7 @@ class Places:
     files are offered by what they are, wherever they lie, when nobody wants them by their place. `marks` are texts of
     at most 64 bytes; a program that is too large to be kept, and has none of them, has nothing to say anyway. `links`:
     a symbolic link in the place of a file hides nothing that has to be known, so it is no gap.
+    `minor` says that its files name no packages and only tell more of them: one that cannot be read is no gap.
     """
 
     names: frozenset[str] = _NONE
@@ -28,6 +29,7 @@ class Places:
     forms: frozenset[str] = _NONE
     marks: frozenset[bytes] = frozenset()
     links: bool = False
+    minor: bool = False
 
 
 class Cataloger(Protocol):

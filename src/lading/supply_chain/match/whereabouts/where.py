@@ -18,6 +18,7 @@ from lading.state import Database
 from lading.supply_chain.inventory.values import Package
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.index_sql import PackageIndex
+from lading.supply_chain.match.licences_sql import asked
 from lading.supply_chain.match.ports import ImageHomes, NoHomes
 from lading.supply_chain.match.setting_aside import SettingAside
 from lading.supply_chain.match.whereabouts import sql
@@ -86,8 +87,8 @@ class Whereabouts:
         return Sought(packages=some)
 
     def licence(self, text: str) -> Sought:
-        """A licence: an SPDX id, or the text as a package has it; upper and lower case are the same."""
-        return Sought(licence=text.strip().lower()[:200])
+        """A licence: by its SPDX id or any name of it (`GPLv3+`), or by the text as a package has it, in any case."""
+        return Sought(licence=asked(text))
 
     def images(self, sought: Sought) -> list[str]:
         """The images that have it (digests); the first 10,000 that an index has."""
