@@ -257,6 +257,9 @@ class Settings:
     licences: Path | None = _setting(
         "", _optional_path, "File that says which licences are allowed, looked at and denied; empty: none is judged."
     )
+    support: Path | None = _setting(
+        "", _optional_path, "File with days until which releases get fixes, which correct ours; empty: none."
+    )
     backup_repository: str = _setting(
         "", str, "Where backups go: a directory, or s3:https://HOST/BUCKET/PREFIX; empty: nowhere."
     )

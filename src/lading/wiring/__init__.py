@@ -70,7 +70,6 @@ from lading.supply_chain.build.mmdebstrap import DebianBases
 from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.checks.checking import Checking
 from lading.supply_chain.checks.gathering import checks_with
-from lading.supply_chain.checks.licences import read_licence_policy
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.findings import Findings
@@ -308,8 +307,8 @@ class Wiring:
 
     @cached_property
     def checking(self) -> Checking:
-        licences = read_licence_policy(self.settings.licences) if self.settings.licences else None
-        return Checking(self.inventories, self.registry, self.clock, checks=checks_with(licences))
+        checks = checks_with(licences=self.settings.licences, support=self.settings.support)
+        return Checking(self.inventories, self.registry, self.clock, checks=checks)
 
     @cached_property
     def sources(self) -> Sources:

@@ -21,7 +21,6 @@ from lading.kernel.severity import Severity
 from lading.lifecycle.scan import EVERYTHING, Order
 from lading.policy.pack import load_pack
 from lading.supply_chain.checks.gathering import checks_with
-from lading.supply_chain.checks.licences import read_licence_policy
 from lading.supply_chain.report.forms import Form, write
 from lading.supply_chain.report.result import ScanResult
 from lading.supply_chain.scan.gate import Gate
@@ -133,6 +132,9 @@ def scan(
     licences: Annotated[
         Path | None, typer.Option("--licences", help="TOML of the licences to allow, look at and deny.")
     ] = None,
+    support: Annotated[
+        Path | None, typer.Option("--support", help="YAML of days until which releases get fixes; corrects ours.")
+    ] = None,
     team: Annotated[str, typer.Option("--team", "-t", help="Team that rules are told.")] = "",
     environment: Annotated[str, typer.Option("--environment", help="Environment that rules are told.")] = "production",
     platform: PlatformOption = "",
@@ -174,7 +176,7 @@ def scan(
     with ExitStack() as stack:
         if target == STANDARD_INPUT:
             target, name = stack.enter_context(spooled(sys.stdin.buffer)), name or "standard input"
-        checks = checks_with(read_licence_policy(licences) if licences else None)
+        checks = checks_with(licences=licences, support=support)
         kept = None if no_cache else cache or usual_cache()
         scans = stack.enter_context(open_scans(kept, advisories or (), checks))
         result = scans.scan(target, order, Quietly(quiet), name)

@@ -14,8 +14,9 @@ from lading.supply_chain.checks.kubernetes import rules as kubernetes
 from lading.supply_chain.checks.licences import rules as licences
 from lading.supply_chain.checks.rule import Rule
 from lading.supply_chain.checks.secrets import rules as secrets
+from lading.supply_chain.checks.support import rules as support
 
 _EVERY: Final[tuple[tuple[Rule, ...], ...]] = (
-    image.RULES, secrets.RULES, dockerfile.RULES, compose.RULES, kubernetes.RULES, licences.RULES,
+    image.RULES, secrets.RULES, dockerfile.RULES, compose.RULES, kubernetes.RULES, licences.RULES, support.RULES,
 )  # fmt: skip
 CATALOGUE: Final[dict[str, Rule]] = {rule.id: rule for rules in _EVERY for rule in rules}

@@ -7,24 +7,36 @@ catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from lading.supply_chain.checks.image import image_weaknesses
-from lading.supply_chain.checks.licences import LicenceCheck, LicencePolicy
+from lading.supply_chain.checks.licences import LicenceCheck, read_licence_policy
 from lading.supply_chain.checks.secrets import secret_weaknesses
+from lading.supply_chain.checks.support import SupportCheck, read_calendar, support_weaknesses
 from lading.supply_chain.checks.target import Target
 from lading.supply_chain.checks.weakness import Weakness
 
 Check = Callable[[Target], Iterable[Weakness]]
-CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses)
+CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses, support_weaknesses)
 _MOST_OF_A_RULE: Final = 200
 
 
-def checks_with(licences: LicencePolicy | None) -> tuple[Check, ...]:
-    """Every check, with what an organisation brings of its own: without a policy on licences none of them is weak."""
-    return (*CHECKS, LicenceCheck(licences)) if licences is not None else CHECKS
+def checks_with(*, licences: Path | None = None, support: Path | None = None) -> tuple[Check, ...]:
+    """Every check, with what an organisation brings of its own.
+
+    Args:
+        licences: file of a policy on licences; without one none of them is weak.
+        support: file of days of support that correct ours.
+
+    Raises:
+        InvalidInput: a file cannot be read.
+    """
+    checks = tuple(one for one in CHECKS if one is not support_weaknesses)
+    by_licence = (LicenceCheck(read_licence_policy(licences)),) if licences is not None else ()
+    return (*checks, SupportCheck(read_calendar(support)), *by_licence)
 
 
 def gather(target: Target, checks: Sequence[Check] = CHECKS) -> tuple[Weakness, ...]:
