@@ -34,7 +34,7 @@ def judged(tmp_path: Path, text: str, *packages: Package, day: int = 1) -> list[
     file = tmp_path / "licences.toml"
     file.write_text(text)
     target = Target(of="image", inventory=inventory(*packages), at=datetime(2026, 6, day, 12, tzinfo=UTC))
-    return [one for one in gather(target, checks_with(read_licence_policy(file))) if one.kind == "licence"]
+    return [one for one in gather(target, checks_with(licences=file)) if one.kind == "licence"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_package_is_spoken_of_by_itself_with_a_reason_until_a_day(tmp_path: Pa
 def test_without_a_policy_no_licence_is_weak() -> None:
     target = Target(of="image", inventory=inventory(package("a", "AGPL-3.0-only")), at=datetime(2026, 6, 1, tzinfo=UTC))
 
-    assert [one for one in gather(target, checks_with(None)) if one.kind == "licence"] == []
+    assert [one for one in gather(target, checks_with()) if one.kind == "licence"] == []
 
 
 @pytest.mark.parametrize(
