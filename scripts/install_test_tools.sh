@@ -20,6 +20,7 @@ need skopeo skopeo
 need buildah buildah
 need docker-registry docker-registry
 need restic restic
+need softhsm2-util softhsm2
 command -v nginx >/dev/null || need /usr/sbin/nginx nginx-light
 need rpmbuild rpm
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)

@@ -244,6 +244,14 @@ class Settings:
     advisory_stale_days: str = _setting(
         "osv=7,kev=14,epss=7", str, "Days after which a feed is stale, by kind; a kind that is not named never is."
     )
+    signing_key: str = _setting(
+        "",
+        str,
+        "What Lading signs with: a file, pkcs11:…, awskms://… or hashivault://… (signing.md); else a key of its own.",
+    )
+    signing_password_file: Path | None = _setting(
+        "", _optional_path, "File with the password, PIN or token that the signing key needs, in its first line."
+    )
     signature_layouts: str = _setting(
         "older,bundle",
         str,

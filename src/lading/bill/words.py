@@ -12,6 +12,7 @@ from lading.facts.kinds import (
     continuity,
     holding,
     identity,
+    keys,
     lifecycle,
     mirroring,
     observability,
@@ -202,6 +203,8 @@ _WORDS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     supply_chain.VexEnded: lambda fact: f"what was said of {fact.flaws[0]} counts no more: {fact.why}",
     supply_chain.ImageMoved: _moved,
     supply_chain.AttestationMade: lambda fact: f"attested: {fact.predicate_type}",
+    keys.KeyTrusted: lambda fact: f"signatures by {fact.name} count" + (", Lading signs with it" if fact.ours else ""),
+    keys.KeyRevoked: lambda fact: f"no signature by {fact.name} counts any more: {fact.why}",
     reports.ReportAttached: _reported,
     reports.ReportRepeated: lambda fact: (
         f"{fact.tool} {fact.version} reported the same way {fact.times} times"

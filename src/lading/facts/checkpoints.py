@@ -79,7 +79,8 @@ class VerifiedCheckpoints:
 class Checkpoints:
     """Signs the head and checks what was signed."""
 
-    def __init__(self, database: Database, ledger: Ledger, signer: HeadSigner, file: Path) -> None:
+    def __init__(self, database: Database, ledger: Ledger, signer: HeadSigner | None, file: Path) -> None:
+        """Without a signer checkpoints can be verified only."""
         self._database = database
         self._ledger = ledger
         self._signer = signer
@@ -89,7 +90,7 @@ class Checkpoints:
         """Sign the head as it is now; the last checkpoint when nothing was appended since.
 
         Raises:
-            Conflict: the ledger is empty.
+            Conflict: the ledger is empty, or there is no signer.
             Unavailable: the database or the file cannot be written; a checkpoint in the database alone is filed by the
                 next call.
             IntegrityFailure: the entry at the head changed while it was being signed.
@@ -101,7 +102,9 @@ class Checkpoints:
             raise Conflict("The ledger is empty, so there is nothing to sign.")
         # The fact about a checkpoint is an entry too; it alone does not call for another one.
         if not last or head.seq > last + 1:
-            self._add(self._signed(head), actor)
+            if self._signer is None:
+                raise Conflict("There is no key to sign the ledger with.", remedy="Start the server with its key.")
+            self._add(_signed(head, self._signer), actor)
         self._file_missing()
         with self._database.read() as tx:
             return _all(tx)[-1]
@@ -115,7 +118,8 @@ class Checkpoints:
         Raises:
             IntegrityFailure: says which entry or checkpoint, and what happened to it.
         """
-        keys = {key.key_id: key for key in (*verifiers, self._signer)}
+        present = () if self._signer is None else (self._signer,)
+        keys: dict[str, HeadVerifier] = {key.key_id: key for key in (*verifiers, *present)}
         # The file first: what is filed later than the snapshot would look as if the ledger had been cut off.
         filed = self._filed()
         with self._database.read() as tx:
@@ -133,10 +137,6 @@ class Checkpoints:
             )
         unfiled = len({one.seq for one in kept} - {one.seq for one in filed})
         return VerifiedCheckpoints(verified, len(kept), unfiled, kept[-1].seq if kept else 0)
-
-    def _signed(self, head: Head) -> Checkpoint:
-        draft = Checkpoint(head.seq, head.hash, head.at, self._signer.key_id, b"")
-        return msgspec.structs.replace(draft, signature=self._signer.sign(draft.message()))
 
     def _add(self, made: Checkpoint, actor: str) -> None:
         with self._database.write() as tx:
@@ -210,6 +210,11 @@ class Checkpoints:
                 f"The checkpoint file {self._file} cannot be written: {error.strerror}.",
                 remedy="The checkpoint is in the database and is filed the next time.",
             ) from error
+
+
+def _signed(head: Head, signer: HeadSigner) -> Checkpoint:
+    draft = Checkpoint(head.seq, head.hash, head.at, signer.key_id, b"")
+    return msgspec.structs.replace(draft, signature=signer.sign(draft.message()))
 
 
 def _drop_torn_line(descriptor: int, path: Path) -> None:

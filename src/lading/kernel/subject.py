@@ -25,6 +25,7 @@ class SubjectKind(StrEnum):
     PRINCIPAL = "principal"
     ADVISORY = "advisory"
     POLICY = "policy"
+    KEY = "key"
     SYSTEM = "system"
 
 

@@ -14,9 +14,9 @@ import msgspec
 from lading.kernel.canonical import canonical_json
 from lading.kernel.digest import Digest
 
-Stage = Literal["build", "push", "pull", "deploy", "run"]
+Stage = Literal["build", "push", "verify", "pull", "deploy", "run"]
 Effect = Literal["deny", "warn"]
-STAGES: tuple[Stage, ...] = ("build", "push", "pull", "deploy", "run")
+STAGES: tuple[Stage, ...] = ("build", "push", "verify", "pull", "deploy", "run")
 
 
 class Remedy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -34,14 +34,14 @@ from lading.lifecycle.known import KnownImages
 from lading.lifecycle.patch import Patches
 from lading.lifecycle.report import Testimony
 from lading.lifecycle.reread import Rereading
+from lading.lifecycle.resign import Resigning
 from lading.lifecycle.revoke import Revocation
 from lading.lifecycle.ship import Ships, Site
 from lading.lifecycle.steps import BuildSteps
 from lading.lifecycle.where import Where
 from lading.observability.collect.collector import Collector
-from lading.observability.collect.docker_source import DockerTelemetrySource
 from lading.observability.query.telemetry import Telemetry
-from lading.observability.store.parquet import ParquetTelemetryReader, ParquetTelemetryStore
+from lading.observability.store.parquet import ParquetTelemetryReader
 from lading.orchestration.engines.docker.engine import DockerEngine
 from lading.orchestration.errors import EngineUnavailable
 from lading.orchestration.rollout.deployments import Deployments
@@ -62,7 +62,9 @@ from lading.supply_chain.advisories.feeds import Advisories
 from lading.supply_chain.advisories.sources import read_stale_days
 from lading.supply_chain.advisories.updating import Updates
 from lading.supply_chain.attest.attestations import Attestations
-from lading.supply_chain.attest.keys_local import PrivateKey, open_local_key
+from lading.supply_chain.attest.keyring.keyring import Keyring
+from lading.supply_chain.attest.keys import Signer
+from lading.supply_chain.attest.signers.opening import open_signer
 from lading.supply_chain.build import trust
 from lading.supply_chain.build.builder import Credentials
 from lading.supply_chain.build.buildkit import BuildKit
@@ -105,6 +107,7 @@ from lading.wiring.engine import ingress_of
 from lading.wiring.feeds import open_updates, trusted_keys
 from lading.wiring.logins import open_logins
 from lading.wiring.mirroring import Mirrors
+from lading.wiring.observing import open_collector
 from lading.wiring.pulling import spool_directory
 from lading.wiring.replication import Replication
 from lading.wiring.tree import Tree
@@ -141,12 +144,21 @@ class Wiring:
         return Ledger(self.clock)
 
     @cached_property
-    def key(self) -> PrivateKey:
-        return open_local_key(self.settings.data / "keys")
+    def key(self) -> Signer:
+        settings = self.settings
+        return open_signer(settings.signing_key, settings.data / "keys", settings.signing_password_file)
 
     @cached_property
     def sealer(self) -> Sealer:
         return open_sealer(self.settings.data / "keys")
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return Keyring(self.database, self.ledger, lambda: self.key.key_id, self.clock)
+
+    @cached_property
+    def resigning(self) -> Resigning:
+        return Resigning(self.keyring, self.attestations, self.admission)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
@@ -331,21 +343,7 @@ class Wiring:
 
     @cached_property
     def collector(self) -> Collector:
-        source = DockerTelemetrySource(self._engine_address())
-        store = ParquetTelemetryStore(
-            self._telemetry,
-            keep=timedelta(days=self.settings.telemetry_days),
-            most_bytes=self.settings.telemetry_megabytes * 1_000_000,
-        )
-        return Collector(
-            logs=source,
-            stats=source,
-            store=store,
-            database=self.database,
-            ledger=self.ledger,
-            clock=self.clock,
-            sample_seconds=self.settings.sample_seconds,
-        )
+        return open_collector(self, self._engine_address(), self._telemetry)
 
     @cached_property
     def telemetry(self) -> Telemetry:

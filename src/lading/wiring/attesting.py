@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lading.lifecycle.permit import SignerRules
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.writing import read_layouts
 from lading.wiring.adapters import RegistryArtifacts
@@ -20,6 +21,8 @@ def open_attestations(wiring: Wiring) -> Attestations:
         wiring.database,
         wiring.ledger,
         wiring.clock,
-        wiring.replication.trusted,
+        lambda: [*wiring.keyring.believed(), *wiring.replication.trusted()],
         layouts=read_layouts(wiring.settings.signature_layouts),
+        revoked=wiring.keyring.revoked,
+        permits=SignerRules(wiring.policy, wiring.keyring, wiring.registry, wiring.clock),
     )

@@ -28,6 +28,7 @@ from lading.kernel.clock import Clock
 from lading.kernel.ids import new_id
 from lading.settings import Settings
 from lading.state import Database, Transaction
+from lading.supply_chain.attest.keyring.keyring import Keyring
 from lading.supply_chain.attest.keys_local import PRIVATE_NAME, open_local_key
 from lading.supply_chain.registry.content_directory import DirectoryContent
 from lading.supply_chain.registry.errors import BlobUnknown
@@ -92,11 +93,13 @@ class LedgerBooks:
         self._clock = clock
 
     def verify(self, database: Database, data: Path) -> int:
-        if not (data / "keys" / PRIVATE_NAME).is_file():
+        ledger = Ledger(self._clock)
+        # A key in a token or a service is in no backup; its public half is among the keys of the database.
+        key = open_local_key(data / "keys") if (data / "keys" / PRIVATE_NAME).is_file() else None
+        own = Keyring(database, ledger, present=str).own()
+        if key is None and not own:
             raise BackupDamaged("The backup has no signing key, so that no checkpoint of its ledger can be checked.")
-        key = open_local_key(data / "keys")
-        checkpoints = Checkpoints(database, Ledger(self._clock), key, data / "checkpoints.jsonl")
-        return checkpoints.verify().ledger.entries
+        return Checkpoints(database, ledger, key, data / "checkpoints.jsonl").verify(own).ledger.entries
 
     def release(self, database: Database, backup: str, actor: str) -> None:
         Holds(database, Ledger(self._clock), self._clock).end_backup(backup, actor=actor)

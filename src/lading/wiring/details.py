@@ -85,17 +85,16 @@ class ImageDetails:
     def attestations(self, image: str) -> list[dict[str, Any]]:
         digest = Digest.parse(image)
         repository = self._registry.repository_of(digest)
-        found = self._attestations.verify(digest, repository)
-        rows = [
-            {"predicate_type": item.predicate_type, "key_id": item.key_id, "until": item.until, "problem": item.problem}
-            for item in found
+        found = [one for one in self._attestations.check(digest, repository) if one.what != "claim"]
+        return [
+            {
+                "predicate_type": "signature" if one.is_signature else one.predicate_type,
+                "key_id": one.signer,
+                "until": one.until,
+                "problem": one.problem,
+            }
+            for one in sorted(found, key=lambda one: not one.is_signature)
         ]
-        if found:
-            signed = self._attestations.is_signed(digest, repository)
-            problem = "" if signed else "does not verify"
-            signature = {"predicate_type": "signature", "key_id": self._attestations.key_id, "until": ""}
-            rows.insert(0, signature | {"problem": problem})
-        return rows
 
     def reports(self, image: str) -> list[dict[str, Any]]:
         return [report_row(kept) for kept in self._reports.of(Digest.parse(image))] if image else []

@@ -18,6 +18,7 @@ from lading.entrypoints.api.routes import (
     images,
     incidents,
     jobs,
+    keys,
     knowledge,
     ledger,
     logins,
@@ -54,7 +55,7 @@ def api_app(wiring: Wiring) -> FastAPI:
     errors.install(app)
     for module in (
         status, jobs, ships, handling, reports, scans, images, findings, knowledge, vex, decisions, workloads,
-        incidents, telemetry, bills, strategy, ledger, identities, logins, repositories, backups, registry,
+        incidents, telemetry, bills, strategy, ledger, keys, identities, logins, repositories, backups, registry,
         replication, mirrors,
     ):  # fmt: skip
         app.include_router(module.router, prefix=PREFIX)

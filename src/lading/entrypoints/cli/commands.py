@@ -29,6 +29,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "telemetry": ("logs", "metrics"),
     "strategies": ("strategy",),
     "ledgers": ("ledger",),
+    "keys": ("key",),
     "identities": ("login", "logout", "whoami", "team", "robot", "person", "token"),
     "repositories": ("repository",),
     "backups": ("backup",),

@@ -54,6 +54,7 @@ def prepare(settings: Settings, say: Say) -> Prepared:
     token = engine = ""
     if {"api", "worker"} & set(settings.roles):
         _readable(wiring)
+        wiring.keyring.use(wiring.key)
         token = wiring.identity.first_admin(settings.admin_token_file) or ""
     if {"push", "pull"} & set(settings.roles):
         wiring.tokens.ready()

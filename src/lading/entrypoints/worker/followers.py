@@ -92,6 +92,7 @@ class Followers:
             self._advisories.work()
             self._wiring.standing.work(most=_STEPS_AT_ONCE)
             self._admit()
+            self._wiring.resigning.step()
             self._now_and_then()
             self._wiring.collecting.forgetting.step()
             if not self._to_admit.pushed:

@@ -39,7 +39,10 @@ _read_advisory = msgspec.json.Decoder(Advisory).decode
 class Verifier(Protocol):
     """A public key."""
 
-    key_id: str
+    @property
+    def key_id(self) -> str:
+        """The name of the key."""
+        ...
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the signature is of this key and message."""

@@ -80,6 +80,10 @@ class MemoryArtifacts:
             self._tags[repository, tag] = digest
         return digest
 
+    def forget(self, repository: str, digest: Digest) -> None:
+        """Lose a manifest, as a registry whose disk failed would."""
+        del self._manifests[repository, digest]
+
     def manifest(self, repository: str, reference: Digest | str) -> bytes:
         digest = self._tags.get((repository, reference)) if isinstance(reference, str) else reference
         if digest is None or (repository, digest) not in self._manifests:

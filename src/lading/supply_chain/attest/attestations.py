@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from lading.facts import Ledger
 from lading.facts.kinds.supply_chain import AttestationMade
 from lading.kernel.clock import Clock, SystemClock, timestamp
@@ -19,9 +21,10 @@ from lading.kernel.errors import InvalidInput, LadingError, NotFound
 from lading.state import Database, Transaction
 from lading.supply_chain.attest.artifacts import ArtifactStore
 from lading.supply_chain.attest.checking import Checked
-from lading.supply_chain.attest.errors import NotSigned, SignatureInvalid
+from lading.supply_chain.attest.errors import KeyUnusable, NotSigned, SignatureInvalid
 from lading.supply_chain.attest.identities import IdentityVerifier
 from lading.supply_chain.attest.keys import Signer, Verifier
+from lading.supply_chain.attest.permits import Believed, Permits
 from lading.supply_chain.attest.signatures import Signatures
 from lading.supply_chain.attest.sql import Attestation, AttestationStore
 from lading.supply_chain.attest.statement import APPROVAL, SIGNATURE, Statement
@@ -46,9 +49,11 @@ class Attestations:
     """Makes, lists and verifies signatures and attestations.
 
     Args:
-        trusted: the keys of others whose signatures count as our own do.
+        trusted: the keys whose signatures count beside that of `signer`.
         identities: the root of trust for signatures by identities.
         layouts: where signatures and statements are put.
+        revoked: the ids of keys whose signatures do not count any more.
+        permits: who may sign what; whoever is believed may sign everything without it.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class Attestations:
         trusted: Callable[[], Sequence[Verifier]] = tuple,
         identities: IdentityVerifier | None = None,
         layouts: Collection[Layout] = LAYOUTS,
+        revoked: Callable[[], Collection[str]] = tuple,
+        permits: Permits | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -69,6 +76,8 @@ class Attestations:
         self._clock = clock or SystemClock()
         self._rows = AttestationStore()
         self._trusted = trusted
+        self._revoked = revoked
+        self._permits = permits or Believed()
         self._writing = Writing(store, signer, self._clock, layouts)
         self._signatures = Signatures(store, self._believed, identities)
 
@@ -105,21 +114,58 @@ class Attestations:
             if predicate_type != APPROVAL:
                 raise InvalidInput(f"A statement of type {predicate_type} does not end.", remedy="Leave `until` out.")
             predicate = predicate | {"until": timestamp(until)}
+        self._may_sign()
         statement = Statement(((repository, image),), predicate_type, predicate)
         known = self._known(image, repository, Digest.of(statement.encode()))
         if known is not None and self._is_kept(repository, known.digest):
             return known
         put = self._writing.state(image, repository, statement)
-        return self._keep(image, repository, put, predicate_type, until, actor)
+        return self._keep(image, repository, put, predicate_type, "" if until is None else timestamp(until), actor)
 
     def sign(self, image: Digest, repository: str, *, actor: str) -> Attestation:
         """Sign an image as cosign does, beside the signatures that others made. Raises as `attest`."""
+        self._may_sign()
         put = self._writing.sign(image, repository)
         known = self._known(image, repository, put.statement)
         # Signed but not recorded: a crash came between the two.
         if known is not None and (not put.fresh or known.digest == put.digest):
             return known
-        return self._keep(image, repository, put, SIGNATURE, None, actor)
+        return self._keep(image, repository, put, SIGNATURE, "", actor)
+
+    def stated_by(self, keys: Collection[str], after: str, limit: int) -> list[Digest]:
+        """The images about which one of these keys stated something here, in order, beyond `after`."""
+        with self._database.read() as tx:
+            return [Digest.parse(one) for one in self._rows.subjects_by(tx, keys, after, limit)]
+
+    def state_again(self, image: Digest, *, actor: str) -> list[LadingError]:
+        """Sign anew what was stated here with keys that were revoked since, and what went wrong with some of it.
+
+        What was stated is believed because our own database has its digest, not because of the signature. An approval
+        keeps the moment it ends.
+        """
+        problems = []
+        revoked = self._revoked()
+        rows = self.about(image)
+        stated = {(row.repository, row.statement) for row in rows if row.key_id not in revoked}
+        for row in rows:
+            if row.key_id not in revoked or (row.repository, row.statement) in stated:
+                continue
+            try:
+                if row.predicate_type == SIGNATURE:
+                    self.sign(image, row.repository, actor=actor)
+                else:
+                    self._state_again(row, actor)
+            except LadingError as error:
+                problems.append(error)
+        return problems
+
+    def _state_again(self, row: Attestation, actor: str) -> None:
+        body = self._writing.body(row.repository, row.digest)
+        if Digest.of(body) != row.statement:
+            raise SignatureInvalid(f"The statement {row.digest} about {row.subject} is not the one that was made here.")
+        self._may_sign()
+        put = self._writing.state(row.subject, row.repository, Statement.decode(body))
+        self._keep(row.subject, row.repository, put, row.predicate_type, row.until, actor)
 
     def about(self, image: Digest, repository: str | None = None) -> list[Attestation]:
         """What was attested and signed here about an image, oldest first, without verifying it again."""
@@ -139,9 +185,10 @@ class Attestations:
 
         Where none was made here, those that others made count, in `repository`, as far as they verify.
         """
+        revoked = self._revoked()
         with self._database.read() as tx:
             now = timestamp(self._now(tx))
-            rows = self._rows.of(tx, image)
+            rows = [row for row in self._rows.of(tx, image) if row.key_id not in revoked]
         if not rows and repository:
             return sorted({one.predicate_type for one in self.verify(image, repository) if not one.problem})
         return sorted({row.predicate_type for row in rows if not row.until or row.until > now})
@@ -155,7 +202,7 @@ class Attestations:
         return True
 
     def verify_signature(self, image: Digest, repository: str, verifiers: Sequence[Verifier] | None = None) -> str:
-        """The id of the key that signed an image.
+        """The id of the key, or the identity, that signed an image and may.
 
         Raises:
             NotSigned: there is no signature.
@@ -167,8 +214,8 @@ class Attestations:
             if one.what in ("signature", "unknown")
         ]
         for one in found:
-            if one.valid and one.key_id:
-                return one.key_id
+            if one.valid:
+                return one.signer
         if not found:
             raise NotSigned(f"The image {repository}@{image} is not signed.", remedy="Ship it to sign it.")
         raise SignatureInvalid(
@@ -187,11 +234,15 @@ class Attestations:
         """Every signature and attestation that lies beside an image, valid or with its problem.
 
         Args:
+            verifiers: other keys than those that are believed here; whether they may sign is not asked then.
             predicate_type: what is plainly of another type is not looked at.
         """
         with self._database.read() as tx:
             now = self._now(tx)
-        return self._signatures.of(image, repository, now, verifiers=verifiers, predicate_type=predicate_type)
+        found = self._signatures.of(image, repository, now, verifiers=verifiers, predicate_type=predicate_type)
+        if verifiers is not None:
+            return found
+        return [self._permitted(one, image, repository) for one in found]
 
     def verify(
         self, image: Digest, repository: str, verifiers: Sequence[Verifier] | None = None
@@ -203,8 +254,20 @@ class Attestations:
         """
         return [_attested(one) for one in self.check(image, repository, verifiers) if _is_statement(one)]
 
+    def _permitted(self, one: Checked, image: Digest, repository: str) -> Checked:
+        if not one.valid:
+            return one
+        return msgspec.structs.replace(one, problem=self._permits.problem(one, image, repository))
+
     def _believed(self) -> list[Verifier]:
-        return [self._signer, *self._trusted()]
+        revoked = self._revoked()
+        return [key for key in (self._signer, *self._trusted()) if key.key_id not in revoked]
+
+    def _may_sign(self) -> None:
+        if self._signer.key_id in self._revoked():
+            raise KeyUnusable(
+                f"The signing key {self._signer.key_id} was revoked.", remedy="Name another in LADING_SIGNING_KEY."
+            )
 
     def _known(self, image: Digest, repository: str, statement: Digest) -> Attestation | None:
         with self._database.read() as tx:
@@ -220,9 +283,8 @@ class Attestations:
         return True
 
     def _keep(
-        self, image: Digest, repository: str, put: Put, predicate_type: str, until: datetime | None, actor: str
+        self, image: Digest, repository: str, put: Put, predicate_type: str, until: str, actor: str
     ) -> Attestation:
-        ends = "" if until is None else timestamp(until)
         with self._database.write() as tx:
             made = Attestation(
                 repository=repository,
@@ -232,7 +294,7 @@ class Attestations:
                 statement=put.statement,
                 key_id=self._signer.key_id,
                 made_at=timestamp(self._now(tx)),
-                until=ends,
+                until=until,
             )
             self._rows.add(tx, made)
             fact = AttestationMade(
@@ -240,7 +302,7 @@ class Attestations:
                 predicate_type=predicate_type,
                 attestation=str(put.digest),
                 key_id=self._signer.key_id,
-                until=ends,
+                until=until,
             )
             self._ledger.append(tx, [fact], actor=actor)
         return made
@@ -251,13 +313,10 @@ class Attestations:
 
 
 def _is_statement(one: Checked) -> bool:
-    return one.what == "attestation" or (one.what == "unknown" and one.form != "cosign")
+    return one.what == "attestation" or (one.what == "unknown" and not one.is_signature)
 
 
 def _attested(one: Checked) -> VerifiedAttestation:
-    problem = one.problem
-    if one.valid and not one.key_id:
-        problem = f"It is signed by {one.identity} ({one.issuer}), which is no key that is trusted here."
     return VerifiedAttestation(
-        Digest.parse(one.digest), one.predicate_type, one.key_id, one.predicate, one.until, problem
+        Digest.parse(one.digest), one.predicate_type, one.signer, one.predicate, one.until, one.problem
     )

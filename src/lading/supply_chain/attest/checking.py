@@ -37,7 +37,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     Then `key_id` says by which key it is, or `identity` and `issuer` by whom. `at` is the moment it was made, where a
     log or a timestamp proves it, `until` the one an approval ends. `digest` names the manifest it lies in, `statement`
-    what was signed. A `claim` is signed by nobody.
+    what was signed. A `claim` is signed by nobody. What is `unknown`, because it does not hold, is of the type that it
+    says of itself.
     """
 
     what: What
@@ -60,6 +61,11 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problem
 
     @property
+    def is_signature(self) -> bool:
+        """Whether it is a signature of the image, or looks like one."""
+        return self.what == "signature" or (self.what == "unknown" and self.predicate_type == SIGNATURE)
+
+    @property
     def signer(self) -> str:
         """Who signed: the id of a key, or an identity."""
         return self.key_id or self.identity
@@ -80,7 +86,7 @@ class Checker:
 
     def check(self, found: Found) -> Checked:
         """What became of it; never raises for what it holds."""
-        made = Checked(what="unknown", form=found.form, digest=found.digest)
+        made = Checked(what="unknown", form=found.form, digest=found.digest, predicate_type=found.said)
         if found.problem or found.content is None:
             return msgspec.structs.replace(made, problem=found.problem or "It holds nothing.")
         try:

@@ -62,13 +62,17 @@ Content = SimpleSigning | Envelope | Bundle | Unsigned | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One thing found. Without `content` its `problem` says why; `keyless` is of the older layout of cosign."""
+    """One thing found. Without `content` its `problem` says why; `keyless` is of the older layout of cosign.
+
+    `said` is the type of predicate that what it lies in says of itself; whoever wrote it may lie.
+    """
 
     form: Form
     digest: str
     content: Content = None
     keyless: bool = False
     problem: str = ""
+    said: str = ""
 
 
 class _Reading:
@@ -111,14 +115,14 @@ def discover(reader: ArtifactReader, repository: str, image: Digest, predicate_t
     """
     reading = _Reading(reader, repository)
     if predicate_type in ("", SIGNATURE):
-        yield from _tagged(reading, cosign.signature_tag(image))
+        yield from (replace(one, said=SIGNATURE) for one in _tagged(reading, cosign.signature_tag(image)))
     if predicate_type != SIGNATURE:
         yield from _tagged(reading, cosign.attestation_tag(image))
     referring = reading.referrers(image)
     for artifact in referring[:MOST_REFERRERS]:
         said = said_type(artifact)
         if _may_sign(artifact.artifact_type) and (not predicate_type or not said or said == predicate_type):
-            yield from _referrer(reading, artifact)
+            yield from (replace(one, said=said) for one in _referrer(reading, artifact))
     if len(referring) >= MOST_REFERRERS:
         problem = f"There are {MOST_REFERRERS} referrers or more; the others were not looked at."
         yield Found(form="unknown", digest=str(image), problem=problem)

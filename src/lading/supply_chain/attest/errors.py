@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.kernel.errors import IntegrityFailure, InvalidInput, LadingError, NotFound
+from lading.kernel.errors import Conflict, IntegrityFailure, InvalidInput, LadingError, NotFound
 
 
 class AttestError(LadingError):
@@ -39,3 +39,15 @@ class KeylessUnavailable(AttestError):
     """Signatures by identities cannot be made or verified here."""
 
     code = "keyless_unavailable"
+
+
+class KeyUnknown(AttestError, NotFound):
+    """No key of that id or name is known here."""
+
+    code = "key_unknown"
+
+
+class KeyInUse(AttestError, Conflict):
+    """A key cannot become what was asked of it, for what it is used for."""
+
+    code = "key_in_use"

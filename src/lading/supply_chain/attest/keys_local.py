@@ -78,11 +78,33 @@ def open_local_key(directory: Path) -> PrivateKey:
     return key
 
 
-def _generated() -> bytes:
+def generate_key(path: Path, password_file: Path | None = None) -> PrivateKey:
+    """Make a key pair at `path`, encrypted by the first line of `password_file`; the public key beside it, as .pub.
+
+    Raises:
+        KeyUnusable: there is a file already, or a file cannot be read or written.
+    """
+    try:
+        password = b""
+        if password_file is not None:
+            password = password_file.read_bytes().partition(b"\n")[0].rstrip(b"\r")
+            if not password:
+                raise KeyUnusable(f"{password_file} is empty.", remedy="Write a password in its first line.")
+        made = _generated(password)
+        create_once(path, made)
+        if path.read_bytes() != made:
+            raise KeyUnusable(f"{path} is there already.", remedy="Choose another name; no key is ever overwritten.")
+        public = PrivateKey.of(serialization.load_pem_private_key(made, password=password or None))
+        path.with_name(f"{path.name}.pub").write_text(public.public_pem(), encoding="ascii")
+    except OSError as error:
+        raise KeyUnusable(f"{error.filename or path} cannot be used: {error.strerror}.") from error
+    return public
+
+
+def _generated(password: bytes = b"") -> bytes:
     private = ec.generate_private_key(ec.SECP256R1())
-    return private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
 def _read(path: Path) -> PrivateKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +84,12 @@ class AttestationStore:
         return list(
             tx.execute(sa.select(subject).where(subject > after).distinct().order_by(subject).limit(limit)).scalars()
         )
+
+    def subjects_by(self, tx: Transaction, keys: Collection[str], after: str, limit: int) -> list[str]:
+        """Images about which one of these keys stated something here, in order, beyond `after`."""
+        subject = attestations.c.subject
+        query = sa.select(subject).where(subject > after, attestations.c.key_id.in_(keys))
+        return list(tx.execute(query.distinct().order_by(subject).limit(limit)).scalars())
 
     def forget(self, tx: Transaction, subjects: Sequence[str]) -> None:
         """Images that are no more."""

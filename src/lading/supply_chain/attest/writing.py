@@ -94,6 +94,10 @@ class Writing:
             raise InvalidInput("No layout of signatures is chosen.", remedy="Correct LADING_SIGNATURE_LAYOUTS.")
         return put
 
+    def body(self, repository: str, digest: Digest) -> bytes:
+        """What the statement in this manifest says, unverified; raises NotFound and MalformedEnvelope."""
+        return self._envelope(repository, digest).payload
+
     def _only(self, layout: Layout) -> Writing:
         return Writing(self._store, self._signer, self._clock, (layout,))
 

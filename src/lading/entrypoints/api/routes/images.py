@@ -163,33 +163,24 @@ def revoke(parts: Parts, caller: Caller, image: str, body: MoveBody) -> dict[str
 
 def attested(parts: Wiring, digest: Digest, repository: str) -> list[dict[str, Any]]:
     """The signature and attestations of an image, verified now."""
-    rows = []
-    if parts.attestations.about(digest):
-        signed = parts.attestations.is_signed(digest, repository)
-        rows.append(
-            {
-                "what": "signature",
-                "predicate_type": "cosign simple signing",
-                "holds": signed,
-                "problem": "" if signed else "does not verify",
-                "key_id": parts.attestations.key_id,
-                "until": "",
-                "digest": str(digest),
-            }
-        )
-    for item in parts.attestations.verify(digest, repository):
-        rows.append(
-            {
-                "what": "attestation",
-                "predicate_type": item.predicate_type,
-                "holds": not item.problem,
-                "problem": item.problem,
-                "key_id": item.key_id,
-                "until": item.until,
-                "digest": str(item.digest),
-            }
-        )
-    return rows
+    names = {key.key_id: key.name for key in parts.keyring.all()}
+    return [
+        {
+            "what": "signature" if one.is_signature else "attestation",
+            "predicate_type": one.predicate_type,
+            "holds": one.valid,
+            "problem": one.problem,
+            "signer": names.get(one.signer, one.signer),
+            "issuer": one.issuer,
+            "key_id": one.key_id,
+            "form": one.form,
+            "at": one.at,
+            "until": one.until,
+            "digest": one.digest,
+        }
+        for one in parts.attestations.check(digest, repository)
+        if one.what != "claim"
+    ]
 
 
 def find_image(parts: Wiring, caller: Caller, image: str) -> ImageRow:

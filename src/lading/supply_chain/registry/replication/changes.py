@@ -134,7 +134,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 class RegionKey(Protocol):
     """The key that this region signs with."""
 
-    key_id: str
+    @property
+    def key_id(self) -> str:
+        """The name of the key."""
+        ...
 
     def sign(self, message: bytes) -> bytes:
         """The signature over a message."""

@@ -1,0 +1,70 @@
+"""Who may sign what, by the rules of stage `verify` (docs/policy.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lading.kernel.clock import Clock, timestamp
+from lading.kernel.digest import Digest
+from lading.kernel.subject import Subject
+from lading.policy.decide import Policy
+from lading.supply_chain.attest.checking import Checked
+from lading.supply_chain.attest.keyring.keyring import Keyring
+from lading.supply_chain.attest.permits import Believed
+from lading.supply_chain.registry.reading import Reading
+
+
+class SignerRules:
+    """Asks the rules about each signature that holds.
+
+    A pack without rules for this stage lets believed keys sign everything, and identities nothing. Answers are not kept
+    as decisions: they are asked for each time an image is looked at, and the decision about the image tells the result.
+    """
+
+    def __init__(self, policy: Policy, keyring: Keyring, registry: Reading, clock: Clock) -> None:
+        self._policy = policy
+        self._keyring = keyring
+        self._registry = registry
+        self._clock = clock
+
+    def problem(self, one: Checked, image: Digest, repository: str) -> str:
+        if not self._policy.pack.of_stage("verify"):
+            return Believed().problem(one, image, repository)
+        judged = self._policy.judge("verify", Subject.image(image), self._document(one, image, repository))
+        return "; ".join(violation.message for violation in judged.outcome.violations)
+
+    def _document(self, one: Checked, image: Digest, repository: str) -> dict[str, Any]:
+        rows = self._registry.images(digest=image)
+        row = next((row for row in rows if row.repository == repository), None)
+        key = next((key for key in self._keyring.all() if key.key_id == one.key_id), None)
+        return {
+            "stage": "verify",
+            "now": timestamp(self._clock.now()),
+            "image": {
+                "digest": str(image),
+                "repository": repository,
+                "tags": list(row.tags) if row else [],
+                "team": row.team if row else "",
+            },
+            "signature": {
+                "what": one.what,
+                "form": one.form,
+                "predicate_type": one.predicate_type,
+                "by": _by(one, key is not None and key.ours, known=key is not None),
+                "key_id": one.key_id,
+                "key_name": key.name if key else "",
+                "identity": one.identity,
+                "issuer": one.issuer,
+                "claims": dict(one.claims),
+                "at": one.at,
+            },
+        }
+
+
+def _by(one: Checked, ours: bool, *, known: bool) -> str:
+    """Who signed: we, a key that somebody trusted, another region, or an identity."""
+    if not one.key_id:
+        return "identity"
+    if ours:
+        return "lading"
+    return "key" if known else "region"
