@@ -21,7 +21,7 @@ class Details(Protocol):
         ...
 
     def packages(self, image: str) -> dict[str, Any]:
-        """`total`, `ecosystems` (name to count) and `gaps` of the inventory."""
+        """`total`, `ecosystems` (name to count), `gaps` and `unspoken` (`ecosystem`, `packages`) of the inventory."""
         ...
 
     def layers(self, image: str) -> list[dict[str, Any]]:

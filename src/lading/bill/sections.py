@@ -104,6 +104,10 @@ def packages(digest: str, details: Details) -> Section:
     counted = ", ".join(f"{count} {name}" for name, count in sorted(found.get("ecosystems", {}).items()))
     lines = [Line(label="packages", value=f"{found.get('total', 0)} ({counted or 'none'})")]
     lines += [Line(label="gap", value=gap, state="bad") for gap in found.get("gaps", [])]
+    lines += [
+        Line(label="not judged", value=f"{one['packages']} of {one['ecosystem']}: no advisory is known", state="bad")
+        for one in found.get("unspoken", [])
+    ]
     return Section(title="Packages", lines=tuple(lines))
 
 

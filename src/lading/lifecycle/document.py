@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lading.kernel.clock import Clock, timestamp
@@ -37,6 +38,10 @@ class Feeds(Protocol):
 
     def stale(self) -> list[dict[str, Any]]:
         """`source`, `age_days`, `stale_days` and `error` of every feed that is older than it should be."""
+        ...
+
+    def speaks_of(self, ecosystems: Sequence[str]) -> set[str]:
+        """Those of the ecosystems about which any advisory is known."""
         ...
 
 
@@ -78,6 +83,7 @@ class Documents:
             "weaknesses": self.weaknesses(image, about["team"]),
             "licences": self.licences(image),
             "stale_feeds": self._feeds.stale(),
+            "unspoken": self.unspoken(image),
             "set_aside": self.findings(image, set_aside=True),
             "reports": self._reports.document(image),
         }
@@ -88,6 +94,15 @@ class Documents:
         found = self.joined(image, set_aside=set_aside)
         teams = {layer: self._owners.owner(layer) for layer in {one.finding.layer for one in found}}
         return [one.document(teams[one.finding.layer]) for one in found]
+
+    def unspoken(self, image: Digest) -> list[dict[str, Any]]:
+        """The ecosystems of an image of which no advisory is known, so that their packages were not judged."""
+        try:
+            counts = self._inventories.of(image).ecosystems
+        except NotInventoried:
+            return []
+        known = self._feeds.speaks_of(sorted(counts))
+        return [{"ecosystem": one, "packages": counts[one]} for one in sorted(counts) if one not in known]
 
     def weaknesses(self, image: Digest, team: str) -> list[dict[str, Any]]:
         """The weaknesses of an image, worst first; what no layer brought is its team's."""

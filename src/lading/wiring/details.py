@@ -58,6 +58,7 @@ class ImageDetails:
             "total": len(inventory.packages),
             "ecosystems": inventory.ecosystems,
             "gaps": list(told(inventory.gaps)),
+            "unspoken": self._documents.unspoken(Digest.parse(image)),
         }
 
     def package_count(self, image: str) -> int | None:

@@ -65,6 +65,9 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
         if value := found.get(key):
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             out.print(f"[bold]{key:<12}[/]{escape(shown)}")
+    for one in found["unspoken"]:
+        label = f"[bold]{'not judged':<12}[/]"
+        out.print(f"{label}{one['packages']} packages of {escape(one['ecosystem'])}: no advisory is known of it")
     if found["members"]:
         print_rows(found["members"], ("platform", "digest", "state", "why"), output, "")
     if reported := [row for row in found["reports"] if row["current"]]:
