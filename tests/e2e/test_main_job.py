@@ -58,6 +58,10 @@ def test_from_source_to_a_running_explained_patched_container(server: Server, tm
     dependencies = {item["name"] for item in predicate["buildDefinition"]["resolvedDependencies"]}
     assert {"source", "base/busybox:1"} <= dependencies
 
+    # What it says that it is built on is so, by its layers.
+    (base,) = server.client.get(f"/api/v1/images/{image}")["lineage"]["line"]
+    assert (base["name"], base["word"], base["moved_to"]) == ("base/busybox:1", "verified", "")
+
     # Replaced, and a broken third version rolled back.
     write_application(directory, port, version="2")
     assert server.ship(directory)["outcome"] == "deployed"

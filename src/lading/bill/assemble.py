@@ -90,6 +90,7 @@ class Bills:
             sections.guarded("Source", lambda: sections.source(image, application)),
             sections.guarded("Build", lambda: sections.build(image)),
             sections.guarded("Image", lambda: sections.image_facts(image, digest, details)),
+            sections.guarded("Base", lambda: sections.base(digest, details)),
             sections.guarded("Packages", lambda: sections.packages(digest, details)),
             sections.guarded("Findings", lambda: sections.findings(digest, details)),
             *self._set_aside(digest),

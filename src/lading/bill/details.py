@@ -24,6 +24,11 @@ class Details(Protocol):
         """`total`, `ecosystems` (name to count), `gaps` and `unspoken` (`ecosystem`, `packages`) of the inventory."""
         ...
 
+    def lineage(self, image: str) -> dict[str, Any]:
+        """`line`: what it is built on, and what that is built on (`digest`, `name`, `word`, `said`, `created`,
+        `age_days`, `moved_to`, `moved_at`); `built_on_it`: how many images are built on it."""
+        ...
+
     def layers(self, image: str) -> list[dict[str, Any]]:
         """`digest`, `size`, `team` and `origin` of each layer, lowest first."""
         ...
@@ -78,6 +83,10 @@ class NoDetails:
     def packages(self, image: str) -> dict[str, Any]:
         del image
         return {}
+
+    def lineage(self, image: str) -> dict[str, Any]:
+        del image
+        return {"line": [], "built_on_it": 0}
 
     def layers(self, image: str) -> list[dict[str, Any]]:
         del image

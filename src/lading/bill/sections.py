@@ -66,6 +66,34 @@ def build(image: Known) -> Section:
     return Section(title="Build", lines=tuple(lines))
 
 
+def base(digest: str, details: Details) -> Section:
+    """What its layers say that it is built on, and what is built on it."""
+    found = details.lineage(digest)
+    lines = [line for one in found["line"] for line in _base_lines(one)]
+    if count := found["built_on_it"]:
+        lines.append(Line(label="built on it", value=f"{count} images"))
+    if not lines:
+        return Section(title="Base", unknown="it begins with no image that is known here")
+    return Section(title="Base", lines=tuple(lines))
+
+
+def _base_lines(one: Known) -> list[Line]:
+    if one["word"] == "contradicted":
+        said = Line(label="says", value=f"built on {one['said']}, which its layers contradict", state="bad")
+    else:
+        said = Line(label="says", value=f"built on {one['said']}, which is not known here", state="warn")
+    lines = [said] if one["said"] and one["word"] != "verified" else []
+    if one["digest"]:
+        age = f", {one['age_days']} days old" if one["age_days"] >= 0 else ""
+        verified = ", as it says" if one["word"] == "verified" else ""
+        name = f"{one['name']} = " if one["name"] else ""
+        lines.insert(0, Line(label="built on", value=f"{name}{short(one['digest'])}{age}{verified}"))
+    if one["moved_to"]:
+        newer = f"{one['name']} is {short(one['moved_to'])} since {one['moved_at'][:10]}"
+        lines.append(Line(label="newer", value=newer, state="warn"))
+    return lines
+
+
 def image_facts(image: Known, digest: str, details: Details) -> Section:
     """What it is and in which state."""
     pushed, moved = image.get("image.pushed", {}), image.get("image.moved", {})

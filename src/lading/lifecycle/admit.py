@@ -46,6 +46,14 @@ class BillOfMaterials(Protocol):
         ...
 
 
+class Lineages(Protocol):
+    """What images are built on."""
+
+    def learn(self, image: Digest) -> None:
+        """Know what an image begins with."""
+        ...
+
+
 class Indexes(Protocol):
     """What indexes list."""
 
@@ -101,6 +109,7 @@ class Admission:
         indexes: Indexes,
         clock: Clock,
         platforms: Collection[str] = (),
+        lineages: Lineages | None = None,
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -114,6 +123,7 @@ class Admission:
         self._indexes = indexes
         self._clock = clock
         self._platforms = platforms
+        self._lineages = lineages
 
     def admit(
         self, image: Digest, repository: str, telling: Telling, provenance: dict[str, Any] | None = None
@@ -125,6 +135,8 @@ class Admission:
         """
         weakest = self._judge_members(image, repository, telling)
         inventory = self._inventories.take(image)
+        if self._lineages is not None:
+            self._lineages.learn(image)
         ecosystems = ", ".join(f"{count} {name}" for name, count in sorted(inventory.ecosystems.items()))
         telling.say(f"inventory: {len(inventory.packages)} packages ({ecosystems or 'none'}), {inventory.files} files")
         findings = self._findings.match_image(image, inventory)
@@ -150,6 +162,8 @@ class Admission:
 
     def learn(self, image: Digest) -> None:
         """Know what is in an image that another region judged, so that it is judged here too when a flaw is found."""
+        if self._lineages is not None:
+            self._lineages.learn(image)
         self._findings.match_image(image, self._inventories.take(image))
 
     def reconsider(self, image: Digest, repository: str) -> Decision | None:

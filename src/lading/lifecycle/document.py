@@ -16,6 +16,8 @@ from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
 from lading.supply_chain.inventory.values import Package
+from lading.supply_chain.lineage.lineages import Lineages
+from lading.supply_chain.lineage.values import Base
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.joining import Joined, join
 from lading.supply_chain.registry.reading import Reading
@@ -60,6 +62,7 @@ class Documents:
         feeds: Feeds,
         reports: Reports,
         checking: Checking,
+        lineages: Lineages,
     ) -> None:
         self._registry = registry
         self._states = states
@@ -71,6 +74,7 @@ class Documents:
         self._feeds = feeds
         self._reports = reports
         self._checking = checking
+        self._lineages = lineages
 
     def of_image(self, image: Digest, environment: str = "production") -> dict[str, Any]:
         """The document about an image."""
@@ -156,7 +160,21 @@ class Documents:
             "attestations": self._attestations.predicate_types(image, row.repository if row else ""),
             "user": str(configuration.get("User") or ""),
             "gaps": self._gaps(image),
-            "base": {"reference": base, "digest": base_digest, "known": bool(base_digest)},
+            "base": self._base(image, base, base_digest),
+        }
+
+    def _base(self, image: Digest, reference: str, digest: str) -> dict[str, Any]:
+        """What an image is built on: what its build said, and what its layers say."""
+        found = self._lineages.of(image) or Base()
+        return {
+            "reference": reference or found.name,
+            "digest": digest or found.digest,
+            "known": bool(digest or found.digest),
+            "word": found.word,
+            "layers": found.layers,
+            "age_days": found.age_days,
+            "outdated": found.is_outdated,
+            "moved_to": found.moved_to,
         }
 
     def _gaps(self, image: Digest) -> list[str]:

@@ -32,6 +32,7 @@ from lading.lifecycle.findings import FindingLists
 from lading.lifecycle.flaws import FlawPages
 from lading.lifecycle.known import KnownImages
 from lading.lifecycle.patch import Patches
+from lading.lifecycle.relate import Relating
 from lading.lifecycle.report import Testimony
 from lading.lifecycle.reread import Rereading
 from lading.lifecycle.resign import Resigning
@@ -74,6 +75,8 @@ from lading.supply_chain.checks.checking import Checking
 from lading.supply_chain.checks.gathering import checks_with
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
+from lading.supply_chain.lineage.follower import TagFollower
+from lading.supply_chain.lineage.lineages import Lineages
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.match.standing.asking import Asking
@@ -92,6 +95,7 @@ from lading.wiring.access import IdentityAuthenticator, open_tokens
 from lading.wiring.adapters import (
     DeclaredWorkloads,
     InventoryBillOfMaterials,
+    RegistryBeginnings,
     RegistryHomes,
     RegistryLayers,
     RegistryOwners,
@@ -105,6 +109,7 @@ from lading.wiring.details import ImageDetails, WorkloadDetails
 from lading.wiring.drift import open_drift_watch
 from lading.wiring.engine import ingress_of
 from lading.wiring.feeds import open_updates, trusted_keys
+from lading.wiring.judging import open_admission, open_documents
 from lading.wiring.logins import open_logins
 from lading.wiring.mirroring import Mirrors
 from lading.wiring.observing import open_collector
@@ -320,7 +325,15 @@ class Wiring:
     @cached_property
     def checking(self) -> Checking:
         checks = checks_with(licences=self.settings.licences, support=self.settings.support)
-        return Checking(self.inventories, self.registry, self.clock, checks=checks)
+        return Checking(self.inventories, self.registry, self.clock, checks=checks, bases=self.lineages)
+
+    @cached_property
+    def lineages(self) -> Lineages:
+        return Lineages(self.database, RegistryBeginnings(self.registry), self.clock)
+
+    @cached_property
+    def relating(self) -> Relating:
+        return Relating(self.database, self.inventories, self.lineages)
 
     @cached_property
     def sources(self) -> Sources:
@@ -378,35 +391,11 @@ class Wiring:
 
     @cached_property
     def documents(self) -> Documents:
-        return Documents(
-            self.registry,
-            self.states,
-            self.inventories,
-            self.findings,
-            self.attestations,
-            self.owners,
-            self.clock,
-            self.advisories,
-            self.reports,
-            self.checking,
-        )
+        return open_documents(self)
 
     @cached_property
     def admission(self) -> Admission:
-        return Admission(
-            database=self.database,
-            ledger=self.ledger,
-            states=self.states,
-            inventories=self.inventories,
-            findings=self.findings,
-            documents=self.documents,
-            policy=self.policy,
-            attestations=self.attestations,
-            bill_of_materials=self.bill_of_materials,
-            indexes=self.registry,
-            clock=self.clock,
-            platforms=self.settings.index_platforms,
-        )
+        return open_admission(self)
 
     @cached_property
     def rereading(self) -> Rereading:
@@ -509,6 +498,7 @@ class Wiring:
             self.policy,
             self.reports,
             self.advisories,
+            self.lineages,
         )
 
     @cached_property
@@ -556,7 +546,7 @@ class Wiring:
     @property
     def projections(self) -> list[Follower]:
         """Followers that keep what is shown."""
-        return [BillFollower(), EvidenceFollower(), StandingFollower()]
+        return [BillFollower(), EvidenceFollower(), StandingFollower(), TagFollower()]
 
     # How it is done
 

@@ -11,7 +11,7 @@ from lading.orchestration.rollout.deployments import Deployments
 from lading.runtime_security.containers import RunningContainer
 from lading.runtime_security.errors import ImageNotIndexed
 from lading.runtime_security.sense.image_files import ImageFile
-from lading.supply_chain.attest.artifacts import Artifact
+from lading.supply_chain.attest.artifacts import Artifact, annotations_of, read_manifest
 from lading.supply_chain.attest.errors import MalformedEnvelope
 from lading.supply_chain.inventory.cyclonedx import cyclonedx
 from lading.supply_chain.inventory.errors import LayerMissing, NotInventoried
@@ -73,6 +73,22 @@ class RegistryArtifacts:
             Artifact(Digest.parse(item["digest"]), item.get("artifactType", ""), item.get("annotations") or {})
             for item in index["manifests"]
         ]
+
+
+class RegistryBeginnings:
+    """The registry as lineage's Images."""
+
+    def __init__(self, registry: Reading) -> None:
+        self._registry = registry
+
+    def config(self, digest: Digest) -> dict[str, Any]:
+        return self._registry.config(digest)
+
+    def annotations(self, digest: Digest) -> dict[str, str]:
+        return annotations_of(read_manifest(self._registry.manifest(digest)))
+
+    def indexes_with(self, digest: Digest) -> list[Digest]:
+        return self._registry.indexes_with(digest)
 
 
 class RegistryOwners:

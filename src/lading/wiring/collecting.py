@@ -50,5 +50,5 @@ class Collecting:
     @cached_property
     def forgetting(self) -> Forgetting:
         parts = self._wiring
-        memories = (parts.findings, parts.reports, parts.attestations)
+        memories = (parts.findings, parts.reports, parts.attestations, parts.lineages)
         return Forgetting(parts.database, parts.registry, self._in_use, parts.inventories, memories)

@@ -19,6 +19,7 @@ from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.foreign.reports import KeptReport, Reports
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.inventories import Inventories, told
+from lading.supply_chain.lineage.lineages import Lineages
 from lading.supply_chain.registry.reading import Reading
 
 
@@ -34,6 +35,7 @@ class ImageDetails:
         policy: Policy,
         reports: Reports,
         advisories: Advisories,
+        lineages: Lineages,
     ) -> None:
         self._registry = registry
         self._inventories = inventories
@@ -42,6 +44,7 @@ class ImageDetails:
         self._policy = policy
         self._reports = reports
         self._advisories = advisories
+        self._lineages = lineages
 
     def findings(self, image: str) -> list[dict[str, Any]]:
         return self._documents.findings(Digest.parse(image)) if image else []
@@ -60,6 +63,12 @@ class ImageDetails:
             "gaps": list(told(inventory.gaps)),
             "unspoken": self._documents.unspoken(Digest.parse(image)),
         }
+
+    def lineage(self, image: str) -> dict[str, Any]:
+        digest = Digest.parse(image)
+        count, last = self._lineages.built_on(digest)
+        line = [msgspec.structs.asdict(base) for base in self._lineages.line(digest)]
+        return {"line": line, "built_on_it": count, "last": last}
 
     def package_count(self, image: str) -> int | None:
         """How many packages; None when no inventory was taken."""

@@ -40,6 +40,11 @@ class Known(NoDetails):
     def packages(self, image: str) -> dict[str, Any]:
         return {"total": 96, "ecosystems": {"PyPI": 11, "Debian:12": 85}, "gaps": []}
 
+    def lineage(self, image: str) -> dict[str, Any]:
+        said = {"said": "base/python:12", "word": "verified", "created": "", "age_days": 41}
+        moved = {"moved_to": str(Digest.of(b"newer")), "moved_at": "2026-01-02T00:00:00Z"}
+        return {"line": [{"digest": BASE, "name": "base/python:12", **said, **moved}], "built_on_it": 3}
+
     def layers(self, image: str) -> list[dict[str, Any]]:
         return [{"digest": LAYER, "size": 35_800_000, "team": "platform", "origin": "base/python"}]
 

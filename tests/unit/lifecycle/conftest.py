@@ -44,6 +44,7 @@ from lading.supply_chain.build.sources import Sources
 from lading.supply_chain.checks.checking import Checking
 from lading.supply_chain.foreign.reports import Reports
 from lading.supply_chain.inventory.inventories import Inventories
+from lading.supply_chain.lineage.lineages import Lineages
 from lading.supply_chain.match.findings import Findings
 from lading.supply_chain.match.order import EcosystemOrder
 from lading.supply_chain.registry.access import Visitor
@@ -53,7 +54,13 @@ from lading.supply_chain.registry.layout import LayoutSource
 from lading.supply_chain.registry.local import RegistrySink
 from lading.supply_chain.registry.registry import Registry
 from lading.supply_chain.registry.states import ImageStates
-from lading.wiring.adapters import InventoryBillOfMaterials, RegistryArtifacts, RegistryLayers, RegistryOwners
+from lading.wiring.adapters import (
+    InventoryBillOfMaterials,
+    RegistryArtifacts,
+    RegistryBeginnings,
+    RegistryLayers,
+    RegistryOwners,
+)
 
 F = TypeVar("F", bound=Fact)
 ACTOR = "person:anna"
@@ -157,7 +164,8 @@ class House:
         self.attestations = Attestations(RegistryArtifacts(self.registry), key, database, ledger, clock)
         self.policy = Policy(database, ledger, pack, clock)
         self.reports = Reports(database, ledger, clock)
-        self.checking = Checking(inventories, self.registry, clock)
+        self.lineages = Lineages(database, RegistryBeginnings(self.registry), clock)
+        self.checking = Checking(inventories, self.registry, clock, bases=self.lineages)
         explainer = Explainer(self.policy, Replay(database), EcosystemOrder())
         self.documents = documents = Documents(
             self.registry,
@@ -170,12 +178,13 @@ class House:
             self.advisories,
             self.reports,
             self.checking,
+            self.lineages,
         )
         self.admission = Admission(
             database=database, ledger=ledger, states=self.states, inventories=inventories, findings=self.findings,
             documents=documents, policy=self.policy, attestations=self.attestations,
             bill_of_materials=InventoryBillOfMaterials(inventories, self.registry), indexes=self.registry,
-            clock=clock,
+            clock=clock, lineages=self.lineages,
         )  # fmt: skip
         self.testimony = Testimony(
             reports=self.reports, attestations=self.attestations, admission=self.admission, states=self.states,
@@ -209,7 +218,7 @@ class House:
 
     def forgetting_again(self) -> Forgetting:
         """What a new process forgets with."""
-        memories = (self.findings, self.reports, self.attestations)
+        memories = (self.findings, self.reports, self.attestations, self.lineages)
         return Forgetting(self.database, self.registry, self, self.inventories, memories)
 
     def images(self) -> list[str]:

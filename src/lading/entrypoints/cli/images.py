@@ -65,6 +65,13 @@ def show(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
         if value := found.get(key):
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             out.print(f"[bold]{key:<12}[/]{escape(shown)}")
+    for one in found["lineage"]["line"]:
+        if one["digest"]:
+            age = f", {one['age_days']} days old" if one["age_days"] >= 0 else ""
+            newer = f", outdated since {one['moved_at'][:10]}" if one["moved_to"] else ""
+            out.print(f"[bold]{'built on':<12}[/]{escape(one['name'] or 'no tag')} {one['digest'][:19]}…{age}{newer}")
+    if count := found["lineage"]["built_on_it"]:
+        out.print(f"[bold]{'built on it':<12}[/]{count} images")
     for one in found["unspoken"]:
         label = f"[bold]{'not judged':<12}[/]"
         out.print(f"{label}{one['packages']} packages of {escape(one['ecosystem'])}: no advisory is known of it")

@@ -95,6 +95,7 @@ class Followers:
             self._wiring.resigning.step()
             self._now_and_then()
             self._wiring.collecting.forgetting.step()
+            self._wiring.relating.step()
             if not self._to_admit.pushed:
                 self._wiring.rereading.step()
 

@@ -12,6 +12,7 @@ from lading.supply_chain.checks.target import Target
 from lading.supply_chain.checks.weakness import Weakness
 from lading.supply_chain.inventory.errors import NotInventoried
 from lading.supply_chain.inventory.values import ImageInventory
+from lading.supply_chain.lineage.values import Base
 
 
 class Inventoried(Protocol):
@@ -30,6 +31,14 @@ class Configurations(Protocol):
         ...
 
 
+class Bases(Protocol):
+    """What images are built on."""
+
+    def of(self, image: Digest) -> Base | None:
+        """The base of an image; None where nothing is known."""
+        ...
+
+
 class Checking:
     """Checks images."""
 
@@ -40,11 +49,13 @@ class Checking:
         clock: Clock,
         *,
         checks: Sequence[Check] = CHECKS,
+        bases: Bases | None = None,
     ) -> None:
         self._inventories = inventories
         self._configurations = configurations
         self._clock = clock
         self._checks = checks
+        self._bases = bases
 
     def of(self, image: Digest) -> tuple[Weakness, ...]:
         """What is weak about an image now, worst first; nothing of one that was not inventoried, which is a gap."""
@@ -53,5 +64,6 @@ class Checking:
         except NotInventoried:
             return ()
         configuration = self._configurations.config(image)
-        target = Target(of="image", inventory=inventory, at=self._clock.now(), configuration=configuration)
+        base = self._bases.of(image) if self._bases is not None else None
+        target = Target(of="image", inventory=inventory, at=self._clock.now(), configuration=configuration, base=base)
         return gather(target, self._checks)

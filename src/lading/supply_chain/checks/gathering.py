@@ -14,13 +14,14 @@ import msgspec
 
 from lading.supply_chain.checks.image import image_weaknesses
 from lading.supply_chain.checks.licences import LicenceCheck, read_licence_policy
+from lading.supply_chain.checks.lineage import base_weaknesses
 from lading.supply_chain.checks.secrets import secret_weaknesses
 from lading.supply_chain.checks.support import SupportCheck, read_calendar, support_weaknesses
 from lading.supply_chain.checks.target import Target
 from lading.supply_chain.checks.weakness import Weakness
 
 Check = Callable[[Target], Iterable[Weakness]]
-CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses, support_weaknesses)
+CHECKS: Final[tuple[Check, ...]] = (image_weaknesses, secret_weaknesses, support_weaknesses, base_weaknesses)
 _MOST_OF_A_RULE: Final = 200
 
 

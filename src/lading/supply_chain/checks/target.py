@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 from lading.supply_chain.inventory.values import ImageInventory
+from lading.supply_chain.lineage.values import Base
 
 Of = Literal["image", "directory", "sbom"]
 _MOST: Final = 10_000
@@ -26,13 +27,14 @@ class Target:
 
     `configuration` is the image's whole configuration (OCI image specification, "Image Configuration"), as somebody
     wrote it: no field is sure to be there or to be of its type, so it is read through the properties. It is empty for
-    what is no image. `at` is the moment at which it is checked.
+    what is no image. `at` is the moment at which it is checked. `base` is what it is built on, where a server knows it.
     """
 
     of: Of
     inventory: ImageInventory
     at: datetime
     configuration: dict[str, Any] = field(default_factory=dict)
+    base: Base | None = None
 
     @cached_property
     def settings(self) -> dict[str, Any]:

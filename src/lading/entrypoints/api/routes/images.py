@@ -108,6 +108,7 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     shown["pull"] = _pulled(parts, row)
     shown["running"] = msgspec.to_builtins(parts.revocation.running(digest))
     shown["members"] = _members(parts, digest)
+    shown["lineage"] = parts.details.lineage(row.digest)
     shown["unspoken"] = parts.documents.unspoken(digest)
     shown["reports"] = parts.details.reports(row.digest)
     shown["layers"] = [
