@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
-hosts=(tests/integration/{hosts,replication,continuity,mirroring,server})
+hosts=(tests/integration/{hosts,replication,continuity,mirroring})
 
 run() { .venv/bin/python -m pytest -q --durations=15 "$@"; }
 declare -A started
