@@ -93,6 +93,7 @@ class Bills:
             sections.guarded("Base", lambda: sections.base(digest, details)),
             sections.guarded("Packages", lambda: sections.packages(digest, details)),
             sections.guarded("Findings", lambda: sections.findings(digest, details)),
+            sections.guarded("Weaknesses", lambda: sections.weaknesses(digest, details)),
             *self._set_aside(digest),
             sections.guarded("Attestations", lambda: sections.attestations(digest, details)),
             sections.guarded("Reports", lambda: sections.reports(digest, details)),

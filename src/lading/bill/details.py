@@ -24,6 +24,10 @@ class Details(Protocol):
         """`total`, `ecosystems` (name to count), `gaps` and `unspoken` (`ecosystem`, `packages`) of the inventory."""
         ...
 
+    def weaknesses(self, image: str) -> list[dict[str, Any]]:
+        """`severity`, `rule`, `message`, `file`, `line` and `owner` of each, worst first."""
+        ...
+
     def lineage(self, image: str) -> dict[str, Any]:
         """`line`: what it is built on, and what that is built on (`digest`, `name`, `word`, `said`, `created`,
         `age_days`, `moved_to`, `moved_at`); `built_on_it`: how many images are built on it."""
@@ -83,6 +87,10 @@ class NoDetails:
     def packages(self, image: str) -> dict[str, Any]:
         del image
         return {}
+
+    def weaknesses(self, image: str) -> list[dict[str, Any]]:
+        del image
+        return []
 
     def lineage(self, image: str) -> dict[str, Any]:
         del image

@@ -158,6 +158,19 @@ def findings(digest: str, details: Details) -> Section:
     return Section(title="Findings", lines=old, columns=columns, rows=rows, more=more)
 
 
+def weaknesses(digest: str, details: Details) -> Section:
+    """What is weak about it by rules of ours: secrets, settings, licences, ends of support."""
+    found = details.weaknesses(digest)
+    if not found:
+        return Section(title="Weaknesses", lines=(Line(label="weaknesses", value="none found", state="ok"),))
+    rows = tuple(
+        (item["severity"], item["rule"], item["message"], item["file"], item["owner"] or "nobody")
+        for item in found[:_MOST_FINDINGS]
+    )
+    columns = ("severity", "rule", "what is so", "file", "owner")
+    return Section(title="Weaknesses", columns=columns, rows=rows, more=max(len(found) - _MOST_FINDINGS, 0))
+
+
 def set_aside(digest: str, details: Details) -> Section:
     """What is known to be wrong with it but does not count, and who answers for that."""
     found = details.set_aside(digest)

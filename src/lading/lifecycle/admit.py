@@ -34,6 +34,7 @@ from lading.supply_chain.registry.states import ImageState, ImageStates, State
 
 APPROVAL_LASTS: Final = timedelta(days=90)
 _ACTOR: Final = "system:admission"
+_REFUSED: Final = "refused by "
 _FOR_MEMBER: Final = "its image for "
 _Weakest = tuple[Member, ImageState]
 
@@ -193,6 +194,21 @@ class Admission:
             return True
         return False
 
+    def release(self, image: Digest) -> bool:
+        """Judge a held image again, because what rules held against it may be gone; whether it is approved now.
+
+        What somebody holds or revoked by hand stays so.
+        """
+        state = self._states.state(image)
+        held = state is not None and state.state is State.QUARANTINED and state.who == _ACTOR and state.decision
+        if not held or not state or not state.why.startswith(_REFUSED):
+            return False
+        decision = self._decide(image)
+        if not decision.allowed or self.weakest(image) is not None:
+            return False
+        self._approve(image, self._indexes.repository_of(image), decision)
+        return True
+
     def settle_indexes(self, member: Digest) -> None:
         """Let the indexes that list an image follow a move of it: held while it is not approved, judged when it is."""
         for index in self._indexes.indexes_with(member):
@@ -269,7 +285,7 @@ class Admission:
         Args:
             unless_by_hand: somebody may have approved it while it was judged, or before; that is theirs to decide.
         """
-        why = "refused by " + ", ".join(dict.fromkeys(item.rule for item in decision.violations))
+        why = _REFUSED + ", ".join(dict.fromkeys(item.rule for item in decision.violations))
         with self._database.write() as tx:
             known = self._states.state_in(tx, image)
             if known is not None and known.state is State.REVOKED:

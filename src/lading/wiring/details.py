@@ -64,6 +64,10 @@ class ImageDetails:
             "unspoken": self._documents.unspoken(Digest.parse(image)),
         }
 
+    def weaknesses(self, image: str) -> list[dict[str, Any]]:
+        row = next(iter(self._registry.images(digest=Digest.parse(image), limit=1)), None)
+        return self._documents.weaknesses(Digest.parse(image), row.team if row else "")
+
     def lineage(self, image: str) -> dict[str, Any]:
         digest = Digest.parse(image)
         count, last = self._lineages.built_on(digest)

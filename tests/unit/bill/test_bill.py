@@ -40,6 +40,10 @@ class Known(NoDetails):
     def packages(self, image: str) -> dict[str, Any]:
         return {"total": 96, "ecosystems": {"PyPI": 11, "Debian:12": 85}, "gaps": []}
 
+    def weaknesses(self, image: str) -> list[dict[str, Any]]:
+        said = {"message": "it runs as root", "file": "", "line": 0, "owner": "shop"}
+        return [{"severity": "medium", "rule": "image-runs-as-root", **said}]
+
     def lineage(self, image: str) -> dict[str, Any]:
         said = {"said": "base/python:12", "word": "verified", "created": "", "age_days": 41}
         moved = {"moved_to": str(Digest.of(b"newer")), "moved_at": "2026-01-02T00:00:00Z"}

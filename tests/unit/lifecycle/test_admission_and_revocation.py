@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from lading.entrypoints.worker.followers import ToAdmit
 from lading.facts.kinds.lifecycle import ImageRevocationCarriedOut
-from lading.facts.kinds.supply_chain import AttestationMade
+from lading.facts.kinds.policy import ExceptionGranted
+from lading.facts.kinds.supply_chain import AttestationMade, FindingsChanged
+from lading.kernel.clock import ManualClock, timestamp
 from lading.kernel.digest import Digest
 from lading.kernel.errors import LadingError, Refused
 from lading.lifecycle.telling import Untold
+from lading.policy.exceptions import Exceptions
+from lading.policy.rule import RuleException
 from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
 from lading.supply_chain.registry.states import State
 from unit.lifecycle.conftest import House
@@ -102,3 +111,55 @@ def test_what_was_never_pushed_cannot_be_revoked(house: House) -> None:
         house.revocation.revoke(Digest.of(b"nothing"), who="person:anna", why="a test")
 
     assert house.told(ImageRevocationCarriedOut) == []
+
+
+def held(house: House) -> Digest:
+    """An image that a rule took the approval from."""
+    image = shipped(house)
+    house.learn("PYSEC-1", "gunicorn", "22.0.0")
+    house.admission.reconsider(image, "shop/web")
+    assert state(house, image) is State.QUARANTINED
+    return image
+
+
+def test_a_held_image_is_approved_when_the_rule_that_held_it_has_an_exception(house: House, clock: ManualClock) -> None:
+    image = held(house)
+    assert not house.admission.release(image)
+
+    stated = RuleException(
+        reason="not reachable", owner="shop", until=timestamp(clock.now() + timedelta(days=9)), subject="image:*"
+    )
+    Exceptions(house.database, house.ledger, house.policy).grant("no-fixable-severe-flaw", stated, actor="person:anna")
+
+    assert house.admission.release(image)
+    assert state(house, image) is State.APPROVED
+    assert house.attestations.is_signed(image, "shop/web")
+    assert not house.admission.release(image)
+
+
+def test_an_image_that_somebody_holds_or_revoked_is_not_released(house: House) -> None:
+    image = shipped(house)
+    with house.database.write() as tx:
+        house.states.move(tx, image, State.QUARANTINED, who="person:anna", why="refused by me")
+    assert not house.admission.release(image)
+    house.revocation.revoke(image, who="person:anna", why="a test")
+    assert not house.admission.release(image)
+    assert not house.admission.release(Digest.of(b"unknown"))
+    assert state(house, image) is State.REVOKED
+
+
+def test_what_may_pass_now_is_noted_by_flaws_that_went_and_by_exceptions() -> None:
+    noted = ToAdmit(ManualClock())
+    said: dict[str, Any] = {"digest": "sha256:1", "by_severity": {}, "advisories": ()}
+
+    def changed(opened: tuple[str, ...], closed: tuple[str, ...], cause: str) -> FindingsChanged:
+        return FindingsChanged(opened=opened, closed=closed, cause=cause, **said)
+
+    facts = [
+        changed((), ("CVE-1",), "image-matched"),
+        changed((), ("CVE-1",), "vex-changed"),
+        ExceptionGranted(rule="some-rule", match="image:*", owner="o", reason="r", until="2027-01-01T00:00:00Z"),
+    ]
+    noted.apply(None, [SimpleNamespace(fact=fact) for fact in facts])  # type: ignore[arg-type, misc]
+
+    assert (noted.eased, noted.excepted, noted.changed) == ({"sha256:1"}, {"some-rule"}, set())

@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Images: list, show, move, tag, copy, remove, export.", no_args_is_help=True)
     for command, name in (
         (listing, "ls"), (show, "show"), (approve, "approve"), (quarantine, "quarantine"), (revoke, "revoke"),
-        (sbom, "sbom"), (verify, "verify"), (findings, "findings"), (tag, "tag"), (owner, "owner"), (copy, "copy"),
-        (remove, "rm"),
+        (sbom, "sbom"), (verify, "verify"), (findings, "findings"), (weaknesses, "weaknesses"),
+        (tag, "tag"), (owner, "owner"), (copy, "copy"), (remove, "rm"),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="image")
@@ -114,6 +114,13 @@ def findings(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
         print_rows(
             said, ("severity", "id", "package", "version", "status", "justification", "author", "until"), output, ""
         )
+
+
+def weaknesses(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
+    """List what is weak about an image, worst first: secrets, settings, licences, ends of support, its base."""
+    rows = ApiClient().get(f"/api/v1/images/{image}/weaknesses")
+    columns = ("severity", "rule", "message", "file", "line", "owner", "remedy")
+    print_rows(rows, columns, output, "No rule finds it weak.")
 
 
 def approve(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from typing import Final
 
 from lading.entrypoints.worker.collecting import order_daily
 from lading.facts import Entry, Follower, follow
+from lading.facts.kinds.policy import ExceptionGranted
 from lading.facts.kinds.supply_chain import FindingsChanged, ImageMoved, ImagePushed
 from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
@@ -18,6 +20,7 @@ from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
 from lading.supply_chain.registry.mirroring.bringing import FROM_MIRROR
 from lading.supply_chain.registry.replication.registers import FROM_REGION
+from lading.supply_chain.registry.states import State
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ _EXPIRY_SECONDS: Final = 60.0
 _SHIP_SECONDS: Final = 120.0
 _UPLOAD_SECONDS: Final = 86_400
 _STEPS_AT_ONCE: Final = 20
+_MOST_HELD: Final = 10_000
+_PAGE: Final = 500
 
 
 def is_image(fact: ImagePushed) -> bool:
@@ -35,7 +40,8 @@ def is_image(fact: ImagePushed) -> bool:
 
 
 class ToAdmit:
-    """Notes which images have to be judged: those just pushed, and approved ones of which something new is known.
+    """Notes which images have to be judged: those just pushed, approved ones of which something new is known, and held
+    ones against which less is held now: a flaw is gone or set aside, or a rule has an exception.
 
     Judging reads layers and cannot happen in the follower's transaction. The images are noted in memory; after a kill
     the worker judges every image that is still in quarantine without a decision. What our own builder pushed is judged
@@ -44,12 +50,16 @@ class ToAdmit:
     """
 
     name = "admission"
-    kinds: Sequence[str] | None = (ImagePushed.kind(), FindingsChanged.kind(), ImageMoved.kind())
+    kinds: Sequence[str] | None = (
+        ImagePushed.kind(), FindingsChanged.kind(), ImageMoved.kind(), ExceptionGranted.kind(),
+    )  # fmt: skip
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.pushed: dict[str, tuple[str, float]] = {}
         self.changed: set[str] = set()
+        self.eased: set[str] = set()
+        self.excepted: set[str] = set()
         self.moved: set[str] = set()
 
     def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
@@ -62,8 +72,10 @@ class ToAdmit:
                 judged_elsewhere = principal.endswith("/builder") or principal.startswith((FROM_REGION, FROM_MIRROR))
                 due = self._clock.monotonic() + (_SHIP_SECONDS if judged_elsewhere else 0)
                 self.pushed[fact.digest] = (fact.repository, due)
-            elif isinstance(fact, FindingsChanged) and fact.opened and fact.cause != "image-matched":
-                self.changed.add(fact.digest)
+            elif isinstance(fact, FindingsChanged) and fact.cause != "image-matched":
+                (self.changed if fact.opened else self.eased).add(fact.digest)
+            elif isinstance(fact, ExceptionGranted):
+                self.excepted.add(fact.rule)
             elif isinstance(fact, ImageMoved) and fact.before:
                 self.moved.add(fact.digest)
 
@@ -128,12 +140,30 @@ class Followers:
             if decision is not None and not decision.allowed:
                 _log.warning("an approval was withdrawn", extra={"image": digest, "decision": decision.id})
 
+        self._release()
         while self._to_admit.moved:
             digest = self._to_admit.moved.pop()
             try:
                 self._wiring.admission.settle_indexes(Digest.parse(digest))
             except LadingError as error:
                 _log.warning("indexes could not follow their image", extra={"image": digest, "error": str(error)})
+
+    def _release(self) -> None:
+        """Judge held images again that may pass now."""
+        if self._to_admit.excepted:
+            rules, self._to_admit.excepted = self._to_admit.excepted, set()
+            held = self._wiring.states.in_state(State.QUARANTINED, limit=_MOST_HELD)
+            for start in range(0, len(held), _PAGE):
+                for digest, state in self._wiring.states.states(held[start : start + _PAGE]).items():
+                    if rules & set(re.split(r"[ ,]+", state.why)):
+                        self._to_admit.eased.add(digest)
+        for _ in range(min(len(self._to_admit.eased), _STEPS_AT_ONCE)):
+            digest = self._to_admit.eased.pop()
+            try:
+                if self._wiring.admission.release(Digest.parse(digest)):
+                    _log.info("an image that was held is approved", extra={"image": digest})
+            except LadingError as error:
+                _log.warning("an image could not be judged again", extra={"image": digest, "error": str(error)})
 
     def _now_and_then(self) -> None:
         now = self._wiring.clock.monotonic()

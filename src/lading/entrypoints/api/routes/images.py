@@ -75,6 +75,12 @@ def findings(parts: Parts, caller: Caller, image: str, set_aside: bool = False) 
     return [one | {"origin": origins[one["layer"]]} for one in found]
 
 
+@router.get("/images/{image:path}/weaknesses")
+def weaknesses(parts: Parts, caller: Caller, image: str) -> list[dict[str, Any]]:
+    """What rules of ours find weak about an image, worst first: secrets, settings, licences, ends of support, base."""
+    return parts.details.weaknesses(find_image(parts, caller, image).digest)
+
+
 @router.get("/images/{image:path}/sbom")
 def sbom(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     """The inventory as CycloneDX 1.6."""
