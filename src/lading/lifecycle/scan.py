@@ -38,6 +38,7 @@ from lading.supply_chain.inventory.sboms import read_sbom
 from lading.supply_chain.inventory.source import LayerRef
 from lading.supply_chain.inventory.values import ImageInventory, LayerInventory
 from lading.supply_chain.match.finding import Finding
+from lading.supply_chain.match.vex.statement import Statement
 from lading.supply_chain.report.as_json import from_json
 from lading.supply_chain.report.result import Feed, Layer, ScanResult, settings_of
 from lading.supply_chain.scan.directory import DirectoryTar
@@ -48,6 +49,7 @@ from lading.supply_chain.scan.ignoring import Ignored, sort_out, sort_out_weakne
 from lading.supply_chain.scan.image import OpenedImage
 from lading.supply_chain.scan.layer_cache import LayerCache
 from lading.supply_chain.scan.opening import Access, kind_of, open_target
+from lading.supply_chain.scan.vex import set_aside
 
 LookedFor = Literal["flaw"] | Kind
 FLAW: Final = "flaw"
@@ -76,7 +78,7 @@ class Judges(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked for: how targets are reached, what was accepted, by which rules, and what refuses.
+    """What is asked for: how targets are reached, what was accepted or set aside, by which rules, and what refuses.
 
     `team` and `environment` are what rules are told, because nobody else says so here. `kinds` are what is looked for;
     rules judge what was found, so they go with all kinds only.
@@ -84,6 +86,7 @@ class Order:
 
     access: Access = field(default_factory=Access)
     ignored: Sequence[Ignored] = ()
+    vex: Sequence[Statement] = ()
     rules: Pack | None = None
     gate: Gate = field(default_factory=Gate)
     kinds: Collection[LookedFor] = EVERYTHING
@@ -219,6 +222,7 @@ class Scans:
     def _judged(self, read: _Read, order: Order, name: str) -> ScanResult:
         now = self._clock.now()
         flaws = self._judges.judge(read.inventory) if FLAW in order.kinds else []
+        flaws, aside = set_aside(read.digest, name, flaws, order.vex)
         findings, accepted, lapsed = sort_out(flaws, order.ignored, _day(now))
         target = Target(of=read.of, inventory=read.inventory, at=now, configuration=read.configuration)
         found = (*gather(target, self._checks), *read.declared.weaknesses)
@@ -240,7 +244,7 @@ class Scans:
             layers=read.layers,
             size=sum(layer.size for layer in read.layers),
             findings=findings,
-            accepted=accepted,
+            accepted=(*accepted, *aside),
             lapsed=tuple(dict.fromkeys((*lapsed, *lapsed_too))),
             weaknesses=weaknesses,
             accepted_weaknesses=tolerated,

@@ -26,6 +26,7 @@ from lading.supply_chain.report.result import ScanResult
 from lading.supply_chain.scan.gate import Gate
 from lading.supply_chain.scan.ignoring import read_ignored
 from lading.supply_chain.scan.opening import STANDARD_INPUT, Access, spooled
+from lading.supply_chain.scan.vex import read_vex
 from lading.wiring.scanning import open_scans, usual_cache
 
 _OLD_DAYS: Final = 14
@@ -129,6 +130,10 @@ def scan(
     ignore_file: Annotated[
         Path | None, typer.Option("--ignore-file", help="TOML of accepted ids and rules, each with reason and until.")
     ] = None,
+    vex: Annotated[
+        list[Path] | None,
+        typer.Option("--vex", help="OpenVEX or CycloneDX document about what is scanned; may be given several times."),
+    ] = None,
     licences: Annotated[
         Path | None, typer.Option("--licences", help="TOML of the licences to allow, look at and deny.")
     ] = None,
@@ -157,6 +162,7 @@ def scan(
     order = Order(
         access=access(platform, image, user, token_file, plain_http),
         ignored=read_ignored(ignore_file, SystemClock().now().date()) if ignore_file else (),
+        vex=read_vex(vex or (), SystemClock().now()),
         rules=load_pack(policy) if policy else None,
         gate=Gate(
             fail_on=Severity.parse(fail_on) if fail_on else None, only_fixed=only_fixed, fail_on_gaps=fail_on_gaps

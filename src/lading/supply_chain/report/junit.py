@@ -22,7 +22,7 @@ def junit(result: ScanResult) -> bytes:
         _finding(findings, one, one.key in result.verdict.counted)
     for accepted in result.accepted:
         case = _case(findings, accepted.finding.purl, _named(accepted.finding))
-        Xml.SubElement(case, "skipped", message=_text(f"accepted until {accepted.until}: {accepted.reason}"))
+        Xml.SubElement(case, "skipped", message=_text(accepted.said))
     if not result.findings and not result.accepted:
         _case(findings, result.name, "nothing is known to be wrong")
     weaknesses = _suite(root, "weaknesses", result)

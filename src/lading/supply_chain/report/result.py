@@ -20,11 +20,16 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that somebody accepted, why, and until when."""
+    """A finding that somebody accepted, why, and until when; without an end where a VEX document sets it aside."""
 
     finding: Finding
     reason: str
-    until: str
+    until: str = ""
+
+    @property
+    def said(self) -> str:
+        """The acceptance as a sentence."""
+        return f"accepted until {self.until}: {self.reason}" if self.until else f"set aside: {self.reason}"
 
 
 class AcceptedWeakness(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,16 +108,17 @@ def _finding(one: Finding, result: ScanResult, rules: _Rules) -> dict[str, Any]:
 
 
 def _accepted(accepted: Accepted, result: ScanResult, rules: _Rules) -> dict[str, Any]:
-    return _finding(accepted.finding, result, rules) | _suppressed(accepted.reason, accepted.until)
+    return _finding(accepted.finding, result, rules) | _suppressed("external", accepted.reason, accepted.until)
 
 
 def _tolerated(accepted: AcceptedWeakness, result: ScanResult, rules: _Rules) -> dict[str, Any]:
-    return _weakness(accepted.weakness, result, rules) | _suppressed(accepted.reason, accepted.until)
+    kind = "external" if accepted.until else "inSource"
+    return _weakness(accepted.weakness, result, rules) | _suppressed(kind, accepted.reason, accepted.until)
 
 
-def _suppressed(reason: str, until: str) -> dict[str, Any]:
-    """An acceptance; without an end it stands in the file itself."""
-    kind, why = ("external", f"{reason} (until {until})") if until else ("inSource", reason)
+def _suppressed(kind: str, reason: str, until: str) -> dict[str, Any]:
+    """An acceptance: `external` to what was scanned, or `inSource`, in the file itself."""
+    why = f"{reason} (until {until})" if until else reason
     return {"suppressions": [{"kind": kind, "status": "accepted", "justification": why}]}
 
 
