@@ -261,7 +261,8 @@ class Attestations:
 
     def _believed(self) -> list[Verifier]:
         revoked = self._revoked()
-        return [key for key in (self._signer, *self._trusted()) if key.key_id not in revoked]
+        known = {key.key_id: key for key in (*self._trusted(), self._signer)}
+        return [key for key in known.values() if key.key_id not in revoked]
 
     def _may_sign(self) -> None:
         if self._signer.key_id in self._revoked():

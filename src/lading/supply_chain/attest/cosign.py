@@ -24,6 +24,7 @@ from lading.supply_chain.attest.keys import Signer, Verifier, verified_by
 PAYLOAD_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+PREDICATE: Final = "predicateType"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 ARTIFACT_PREFIX: Final = "application/vnd.dev.cosign.artifact."
 MOST_PAYLOAD: Final = 64 * 1024
@@ -38,6 +39,11 @@ def signature_tag(image: Digest) -> str:
 def attestation_tag(image: Digest) -> str:
     """The tag beside the image that attestations of the older layout are under."""
     return f"{image.algorithm}-{image.hex}.att"
+
+
+def about_statement(predicate_type: str) -> dict[str, str]:
+    """What cosign writes beside an envelope: no signature, for that is inside, and the type for those who look."""
+    return {ANNOTATION: "", PREDICATE: predicate_type}
 
 
 def payload(image: Digest, reference: str) -> bytes:

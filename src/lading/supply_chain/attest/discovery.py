@@ -122,7 +122,7 @@ def discover(reader: ArtifactReader, repository: str, image: Digest, predicate_t
     for artifact in referring[:MOST_REFERRERS]:
         said = said_type(artifact)
         if _may_sign(artifact.artifact_type) and (not predicate_type or not said or said == predicate_type):
-            yield from (replace(one, said=said) for one in _referrer(reading, artifact))
+            yield from (replace(one, said=said or one.said) for one in _referrer(reading, artifact))
     if len(referring) >= MOST_REFERRERS:
         problem = f"There are {MOST_REFERRERS} referrers or more; the others were not looked at."
         yield Found(form="unknown", digest=str(image), problem=problem)
@@ -176,12 +176,14 @@ def _layers(reading: _Reading, manifest: dict[str, Any], digest: str) -> Iterato
         if form == "unknown":
             continue
         annotations = annotations_of(layer)
+        said = annotations.get(cosign.PREDICATE, "")
         try:
             content = _content(reading, layer, form)
         except LadingError as error:
-            yield Found(form=form, digest=digest, problem=error.what)
+            yield Found(form=form, digest=digest, problem=error.what, said=said)
             continue
-        yield Found(form=form, digest=digest, content=content, keyless=bool(annotations.get(cosign.CERTIFICATE)))
+        keyless = bool(annotations.get(cosign.CERTIFICATE))
+        yield Found(form=form, digest=digest, content=content, keyless=keyless, said=said)
 
 
 def _content(reading: _Reading, layer: dict[str, Any], form: Form) -> Content:

@@ -81,8 +81,12 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 
 def sign(payload_type: str, payload: bytes, signer: Signer) -> Envelope:
-    """An envelope with one signature; raises KeyUnusable."""
-    return Envelope(payload_type, payload, ((signer.key_id, signer.sign(pae(payload_type, payload))),))
+    """An envelope with one signature; raises KeyUnusable.
+
+    The key id in it stays empty: it is only a hint, and verifiers that name keys in another way than we do, as cosign
+    does, pass over a signature with an id that is not theirs.
+    """
+    return Envelope(payload_type, payload, (("", signer.sign(pae(payload_type, payload))),))
 
 
 def verify(envelope: Envelope, verifiers: Iterable[Verifier]) -> Verifier:

@@ -14,7 +14,7 @@ from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput, NotFound
 from lading.state import Database, metadata
 from lading.supply_chain.attest import cosign, dsse
-from lading.supply_chain.attest.artifacts import MANIFEST, MemoryArtifacts
+from lading.supply_chain.attest.artifacts import MANIFEST, MemoryArtifacts, read_manifest
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.errors import MalformedEnvelope, NotSigned, SignatureInvalid
 from lading.supply_chain.attest.keys_local import PrivateKey
@@ -324,3 +324,19 @@ def test_the_pae_is_that_of_the_specification() -> None:
         dsse.pae("http://example.com/HelloWorld", b"hello world")
         == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     )
+
+
+def test_a_statement_is_under_the_tag_of_cosign_too_once(
+    attestations: Attestations, image: Digest, store: MemoryArtifacts
+) -> None:
+    for number in (1, 2, 1):
+        attestations.attest(image, REPOSITORY, PROVENANCE, {"buildDefinition": {"n": number}}, actor="system:test")
+
+    layers = read_manifest(store.manifest(REPOSITORY, cosign.attestation_tag(image)))["layers"]
+    assert [layer["annotations"]["predicateType"] for layer in layers] == [PROVENANCE, PROVENANCE]
+    assert [layer["annotations"][cosign.ANNOTATION] for layer in layers] == ["", ""]
+    held = [
+        dsse.Envelope.decode(store.blob(REPOSITORY, Digest.parse(layer["digest"]), most=10_000)) for layer in layers
+    ]
+    assert {key for one in held for key, _ in one.signatures} == {""}
+    assert len([one for one in attestations.check(image, REPOSITORY) if one.what == "attestation"]) == 2
