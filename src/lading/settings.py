@@ -252,6 +252,11 @@ class Settings:
     signing_password_file: Path | None = _setting(
         "", _optional_path, "File with the password, PIN or token that the signing key needs, in its first line."
     )
+    trusted_root: Path | None = _setting(
+        "",
+        _optional_path,
+        "sigstore's trusted_root.json: by it signatures by identities are verified, without a network.",
+    )
     signature_layouts: str = _setting(
         "older,bundle",
         str,

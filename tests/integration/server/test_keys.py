@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from e2e.conftest import Server, until
+from lading.kernel.digest import Digest
 from lading.kernel.errors import ExitCode
-from pushing import Pusher
+from lading.policy.pack import DEFAULT_PACK
+from lading.supply_chain.attest.statement import SIGNATURE, Statement
+from lading.supply_chain.registry.manifest import OCI_MANIFEST
+from pushing import PushedImage, Pusher, digest_of
+from sigstore_instance import SigstoreInstance
 
 pytestmark = pytest.mark.slow
 
@@ -81,3 +89,67 @@ def test_a_key_of_another_is_trusted_by_name(new_server: Callable[..., Server], 
     run(server, "key", "revoke", "nobody", "--why", "x", code=ExitCode.NOT_FOUND)
     assert "counts any more" in run(server, "key", "revoke", "ci", "--why", "left the team")
     assert "revoked" in run(server, "key", "ls")
+
+
+RULE = """
+id: signer-named
+title: The shop is signed by its pipeline
+stages: [verify]
+severity: high
+owner: shop
+when: input.signature.by == 'identity'
+deny: |
+  !(input.signature.issuer == 'https://ci.example' && input.signature.identity.startsWith('https://ci.example/shop/'))
+message: "{input.signature.identity} of {input.signature.issuer} may not sign here"
+"""
+
+
+def attach(server: Server, token: str, image: PushedImage, content: bytes) -> None:
+    """Put a sigstore bundle beside an image, as cosign does."""
+    media_type = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    place = f"/v2/{image.repository}"
+    with httpx.Client(base_url=f"http://{server.push}", auth=("shop/ci", token)) as http:
+        described = []
+        for blob, kind in ((b"{}", "application/vnd.oci.empty.v1+json"), (content, media_type)):
+            digest = digest_of(blob)
+            started = http.post(f"{place}/blobs/uploads/")
+            assert http.put(started.headers["Location"], params={"digest": digest}, content=blob).status_code == 201
+            described.append({"mediaType": kind, "digest": digest, "size": len(blob)})
+        manifest = http.get(f"{place}/manifests/{image.digest}", headers={"Accept": OCI_MANIFEST}).content
+        body = {
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": media_type, "config": described[0],
+            "layers": [described[1]],
+            "subject": {"mediaType": OCI_MANIFEST, "digest": image.digest, "size": len(manifest)},
+        }  # fmt: skip
+        raw = json.dumps(body).encode()
+        put = http.put(f"{place}/manifests/{digest_of(raw)}", content=raw, headers={"Content-Type": OCI_MANIFEST})
+        assert put.status_code == 201, put.text
+
+
+def test_a_pipeline_signs_by_its_identity_where_a_rule_names_it(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    instance = SigstoreInstance(datetime.now(UTC))
+    rules = tmp_path / "rules"
+    shutil.copytree(DEFAULT_PACK, rules)
+    default = (rules / "signatures.yaml").read_text().partition("---\nid: signer-named")[0]
+    (rules / "signatures.yaml").write_text(f"{default}---{RULE}")
+    server = new_server(
+        home=tmp_path, LADING_TRUSTED_ROOT=str(instance.trusted_root(tmp_path / "root.json")), LADING_POLICY=str(rules)
+    )
+    server.start()
+    server.client.post("/api/v1/teams", {"team": "shop"})
+    token = server.client.post("/api/v1/teams/shop/robots", {"name": "ci"})["token"]
+    pusher = Pusher(server.push, "shop/ci", token)
+    image = pusher.push("shop/web", "1")
+    pusher.close()
+    about = Digest.parse(image.digest)
+    signed = Statement((("shop/web", about),), SIGNATURE, {}).encode()
+
+    attach(server, token, image, instance.state(signed, "https://ci.example/mail/release", "https://ci.example"))
+    assert "may not sign here" in run(server, "image", "verify", "shop/web:1", "-o", "json", code=9)
+    attach(server, token, image, instance.state(signed, "https://ci.example/shop/release", "https://ci.example"))
+    held = [row for row in json.loads(run(server, "image", "verify", "shop/web:1", "-o", "json")) if row["holds"]]
+    assert [(row["what"], row["signer"], row["issuer"]) for row in held] == [
+        ("signature", "https://ci.example/shop/release", "https://ci.example")
+    ]

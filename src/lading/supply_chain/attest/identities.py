@@ -53,7 +53,7 @@ class NoIdentities:
         del bundle, image
         raise KeylessUnavailable(
             "It is signed by an identity, and no root of trust is set up that could verify that.",
-            remedy="Name a trusted_root.json with LADING_TRUSTED_ROOT or --trusted-root.",
+            remedy="Name a trusted_root.json with LADING_TRUSTED_ROOT.",
         )
 
 
