@@ -247,6 +247,29 @@ def test_a_wrong_pin_is_tried_once_and_the_pin_may_be_named_in_the_uri(tmp_path:
     assert opened.verify(b"m", opened.sign(b"m"))
 
 
+def test_a_session_that_was_lost_is_opened_again_and_a_refused_pin_never_tried_again(
+    tmp_path: Path, soft_tokens: Path
+) -> None:
+    text = (
+        "import sys; from pathlib import Path; from lading.kernel.errors import LadingError\n"
+        "from lading.supply_chain.attest.signers.opening import open_signer\n"
+        "key = open_signer(sys.argv[1], Path('.'), Path(sys.argv[2])); token = key._token\n"
+        "token._session.close(); sys.stdout.write(str(key.verify(b'm', key.sign(b'm'))))\n"
+        "token._session.close(); token._pin = '0815'\n"
+        "for _ in range(3):\n"
+        "    try: key.sign(b'm')\n"
+        "    except LadingError as error: sys.stdout.write('|' + error.what)\n"
+        "token._pin = sys.argv[3]; token._refused = False\n"
+        "sys.stdout.write('|' + str(key.verify(b'm', key.sign(b'm'))))\n"
+    )
+    right = password_file(tmp_path, soft_token.PIN)
+    words = [sys.executable, "-c", text, token_uri("p256"), str(right), soft_token.PIN]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    wrong = "The PIN of token release-p256 is wrong."
+    assert ended.stdout.split("|") == ["True", wrong, wrong, wrong, "True"], ended.stderr
+
+
 # Key services
 
 

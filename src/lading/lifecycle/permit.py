@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from lading.kernel.clock import Clock, timestamp
@@ -37,28 +38,35 @@ class SignerRules:
         rows = self._registry.images(digest=image)
         row = next((row for row in rows if row.repository == repository), None)
         key = next((key for key in self._keyring.all() if key.key_id == one.key_id), None)
-        return {
-            "stage": "verify",
-            "now": timestamp(self._clock.now()),
-            "image": {
-                "digest": str(image),
-                "repository": repository,
-                "tags": list(row.tags) if row else [],
-                "team": row.team if row else "",
-            },
-            "signature": {
-                "what": one.what,
-                "form": one.form,
-                "predicate_type": one.predicate_type,
-                "by": _by(one, key is not None and key.ours, known=key is not None),
-                "key_id": one.key_id,
-                "key_name": key.name if key else "",
-                "identity": one.identity,
-                "issuer": one.issuer,
-                "claims": dict(one.claims),
-                "at": one.at,
-            },
+        about = {
+            "digest": str(image),
+            "repository": repository,
+            "tags": list(row.tags) if row else [],
+            "team": row.team if row else "",
         }
+        by = _by(one, key is not None and key.ours, known=key is not None)
+        return signature_document(one, about, now=self._clock.now(), by=by, key_name=key.name if key else "")
+
+
+def signature_document(one: Checked, image: dict[str, Any], *, now: datetime, by: str, key_name: str) -> dict[str, Any]:
+    """What rules of stage `verify` see of a signature or statement that holds (docs/policy.md)."""
+    return {
+        "stage": "verify",
+        "now": timestamp(now),
+        "image": image,
+        "signature": {
+            "what": one.what,
+            "form": one.form,
+            "predicate_type": one.predicate_type,
+            "by": by,
+            "key_id": one.key_id,
+            "key_name": key_name,
+            "identity": one.identity,
+            "issuer": one.issuer,
+            "claims": dict(one.claims),
+            "at": one.at,
+        },
+    }
 
 
 def _by(one: Checked, ours: bool, *, known: bool) -> str:

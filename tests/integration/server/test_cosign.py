@@ -98,6 +98,12 @@ def test_cosign_and_lading_verify_each_other(new_server: Callable[..., Server], 
         ("attestation", "theirs", True),
     }
 
+    login = ("--plain-http", "--key", str(cosign.home / "cosign.pub"))
+    server.environment["DOCKER_CONFIG"] = str(cosign.home)
+    assert server.cli("verify", at(theirs), *login).returncode == 0
+    assert server.cli("verify", at(theirs), *login, "--type", "https://slsa.dev/provenance/v1").returncode == 0
+    assert server.cli("verify", at(ours), *login).returncode == 9
+
     # A key that cosign made signs here.
     (tmp_path / "password").write_text("secret\n")
     server.stop()

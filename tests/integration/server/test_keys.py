@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -149,6 +150,26 @@ def test_a_pipeline_signs_by_its_identity_where_a_rule_names_it(
     attach(server, token, image, instance.state(signed, "https://ci.example/mail/release", "https://ci.example"))
     assert "may not sign here" in run(server, "image", "verify", "shop/web:1", "-o", "json", code=9)
     attach(server, token, image, instance.state(signed, "https://ci.example/shop/release", "https://ci.example"))
+    # The same without a server: from any registry, by keys and identities that are given.
+    login = {"auths": {server.push: {"auth": base64.b64encode(f"shop/ci:{token}".encode()).decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(login))
+    server.environment["DOCKER_CONFIG"] = str(tmp_path)
+    place = f"{server.push}/shop/web:1"
+    root = ("--trusted-root", str(tmp_path / "root.json"), "--plain-http")
+    shop = ("--identity", "https://ci.example/shop/*", "--issuer", "https://ci.example")
+    told = json.loads(run(server, "verify", place, *root, *shop, "-o", "json"))
+    assert (told["passed"], [row["signer"] for row in told["found"] if row["holds"]]) == (
+        True,
+        ["https://ci.example/shop/release"],
+    )
+    assert "whom nobody named" in run(server, "verify", place, *root, code=9)
+    run(server, "verify", place, *root, "--identity", "*", "--issuer", "https://other.example", code=9)
+    run(server, "verify", place, *root, "--policy", str(rules))
+    run(server, "verify", place, *root, *shop, "--type", "https://slsa.dev/provenance/v1", code=9)
+    run(server, "verify", place, "--plain-http", code=ExitCode.USAGE)
+    run(server, "verify", place, *root, "--identity", "x", code=ExitCode.USAGE)
+    run(server, "verify", f"{server.push}/shop/none:1", *root, *shop, code=ExitCode.NOT_FOUND)
+    run(server, "verify", "shop/web:1", *root, *shop, code=ExitCode.USAGE)
     held = [row for row in json.loads(run(server, "image", "verify", "shop/web:1", "-o", "json")) if row["holds"]]
     assert [(row["what"], row["signer"], row["issuer"]) for row in held] == [
         ("signature", "https://ci.example/shop/release", "https://ci.example")

@@ -17,6 +17,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "scans": ("scan",),
     "checks": ("check",),
     "diffs": ("diff",),
+    "verifying": ("verify",),
     "reports": ("report",),
     "deploys": ("ps", "remove"),
     "bills": ("bill",),

@@ -116,8 +116,6 @@ def discover(reader: ArtifactReader, repository: str, image: Digest, predicate_t
     reading = _Reading(reader, repository)
     if predicate_type in ("", SIGNATURE):
         yield from (replace(one, said=SIGNATURE) for one in _tagged(reading, cosign.signature_tag(image)))
-    if predicate_type != SIGNATURE:
-        yield from _tagged(reading, cosign.attestation_tag(image))
     referring = reading.referrers(image)
     for artifact in referring[:MOST_REFERRERS]:
         said = said_type(artifact)
@@ -126,7 +124,9 @@ def discover(reader: ArtifactReader, repository: str, image: Digest, predicate_t
     if len(referring) >= MOST_REFERRERS:
         problem = f"There are {MOST_REFERRERS} referrers or more; the others were not looked at."
         yield Found(form="unknown", digest=str(image), problem=problem)
+    # What is under the tag too is known by the referrer.
     if predicate_type != SIGNATURE:
+        yield from _tagged(reading, cosign.attestation_tag(image))
         yield from _in_index(reading, image)
 
 

@@ -11,10 +11,12 @@ import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import msgspec
 
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.copying import FoundManifest
@@ -27,13 +29,18 @@ from lading.supply_chain.registry.errors import (
     RemoteDenied,
     RemoteFailed,
 )
-from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_BYTES
+from lading.supply_chain.registry.manifest import IMAGES, INDEXES, MOST_BYTES, OCI_INDEX
 
 _ACCEPT: Final = ", ".join(sorted(IMAGES | INDEXES))
 _CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
 _CHUNK: Final = 1 << 20
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _MOST_ANSWER: Final = 64 << 10
+_MOST_REFERRERS: Final = 1_000
+
+
+class _Index(msgspec.Struct):
+    manifests: list[dict[str, Any]]
 
 
 class RemoteRegistry:
@@ -89,6 +96,24 @@ class RemoteRegistry:
                 raise BlobUnknown(f"{self._url} has no blob {digest} in {repository}.")
             self._expect(answer, httpx.codes.OK)
             yield answer.iter_bytes(_CHUNK)
+
+    def referring(self, repository: str, subject: Digest) -> list[dict[str, Any]]:
+        """The descriptors of what refers to a manifest, of at most 4 MiB: by the API, or by the tag that stands in
+        where the registry has none (distribution 1.1, "Listing Referrers" and "Referrers Tag Schema")."""
+        path = f"/v2/{repository}/referrers/{subject}"
+        with self._answer("GET", path, repository, headers={"Accept": OCI_INDEX}) as answer:
+            has_api = answer.status_code == httpx.codes.OK
+            body = b"".join(islice(answer.iter_bytes(_CHUNK), MOST_BYTES // _CHUNK)) if has_api else b""
+        if not has_api:
+            try:
+                body = self.manifest(repository, f"{subject.algorithm}-{subject.hex}").body
+            except ManifestUnknown:
+                return []
+        try:
+            found = msgspec.json.decode(body, type=_Index).manifests
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ContentMismatch(f"{self._url} serves no index of what refers to {subject}.") from error
+        return found[:_MOST_REFERRERS]
 
     def has_blob(self, repository: str, digest: Digest) -> bool:
         with self._answer("HEAD", f"/v2/{repository}/blobs/{digest}", repository) as answer:

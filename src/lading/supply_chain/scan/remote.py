@@ -39,14 +39,20 @@ def open_remote(
     """
     if not secret:
         user, secret = find_credentials(reference.domain)
-    host = _HUB_HOST if reference.domain == _HUB else reference.domain
+    host, path = address_of(reference)
     registry = RemoteRegistry(f"{'http' if plain_http else 'https'}://{host}", user, secret)
     try:
         named = str(reference.digest) if reference.digest else reference.tag or "latest"
-        path = f"library/{reference.path}" if host == _HUB_HOST and "/" not in reference.path else reference.path
         yield open_image(registry, path, named, name=str(reference), kind="registry", platform=platform)
     finally:
         registry.close()
+
+
+def address_of(reference: Reference) -> tuple[str, str]:
+    """The host that serves what a reference names, and the repository there: the public hub has names of its own."""
+    if reference.domain != _HUB:
+        return reference.domain, reference.path
+    return _HUB_HOST, reference.path if "/" in reference.path else f"library/{reference.path}"
 
 
 def find_credentials(registry: str, file: Path | None = None) -> tuple[str, str]:

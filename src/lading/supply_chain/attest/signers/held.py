@@ -27,7 +27,7 @@ class HeldKey(PublicKey, ABC):
         if not self.verify(message, signature):
             raise KeyUnusable(
                 f"What {self.held_as} signed does not hold for its public key {self.key_id[:19]}….",
-                remedy="Was the key replaced? Start again, so that the new one is known.",
+                remedy="Was the key replaced? Name the new one in LADING_SIGNING_KEY and start again.",
             )
         return signature
 

@@ -8,6 +8,7 @@ The PIN is in the password file or where `pin-source=file:…` says, and is trie
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
@@ -68,20 +69,30 @@ def open_pkcs11(uri: str, pin: str) -> Pkcs11Key:
 
 
 class _Token:
-    """A token, and a session in it that is opened again when it was lost."""
+    """A token, and a session in it that is opened again when it was lost.
+
+    A PIN that was refused is never tried again: a token that counts wrong ones would lock itself while images wait.
+    """
 
     def __init__(self, module: str, label: str, serial: str, pin: str) -> None:
         self.name = label or serial or "the only token"
         self._module, self._label, self._serial, self._pin = module, label, serial, pin
         self._session: Any = None
+        self._refused = False
 
     def session(self, *, anew: bool = False) -> Any:
         """The session; raises KeyUnusable."""
-        if self._session is None or anew:
+        if anew and self._session is not None:
+            lost, self._session = self._session, None
+            with suppress(pkcs11.exceptions.PKCS11Error, RuntimeError):
+                lost.close()
+        if self._session is None:
             self._session = self._opened()
         return self._session
 
     def _opened(self) -> Any:
+        if self._refused:
+            raise self._wrong_pin()
         try:
             tokens = list(
                 pkcs11.lib(self._module).get_tokens(
@@ -99,16 +110,21 @@ class _Token:
                 # Another session of this process is: a login holds for all sessions in a token.
                 return tokens[0].open()
         except pkcs11.exceptions.PinLocked as error:
+            self._refused = True
             raise KeyUnusable(
                 f"The PIN of token {self.name} is locked.", remedy="Unlock it with its SO PIN."
             ) from error
         except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinInvalid, pkcs11.exceptions.PinLenRange) as error:
-            raise KeyUnusable(
-                f"The PIN of token {self.name} is wrong.",
-                remedy="Correct the file that LADING_SIGNING_PASSWORD_FILE names; it was tried once.",
-            ) from error
+            self._refused = True
+            raise self._wrong_pin() from error
         except (pkcs11.exceptions.PKCS11Error, RuntimeError, OSError) as error:
             raise _unusable(self.name, error) from error
+
+    def _wrong_pin(self) -> KeyUnusable:
+        return KeyUnusable(
+            f"The PIN of token {self.name} is wrong.",
+            remedy="Correct the file that LADING_SIGNING_PASSWORD_FILE names and start again; it was tried once.",
+        )
 
 
 class Pkcs11Key(HeldKey):
