@@ -101,7 +101,7 @@ def test_from_source_to_a_running_explained_patched_container(server: Server, tm
     # The bill has no hole.
     bill = server.client.get("/api/v1/bill/app/web")
     titles = {section["title"]: section for section in bill["sections"]}
-    assert len(titles) == 13
+    assert len(titles) == 15
     assert [title for title, section in titles.items() if section.get("unknown")] == []
     assert bill["answers"][0]["label"] == "What is it?"
 

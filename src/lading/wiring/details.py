@@ -70,9 +70,9 @@ class ImageDetails:
 
     def lineage(self, image: str) -> dict[str, Any]:
         digest = Digest.parse(image)
-        count, last = self._lineages.built_on(digest)
+        count, _ = self._lineages.built_on(digest, limit=0)
         line = [msgspec.structs.asdict(base) for base in self._lineages.line(digest)]
-        return {"line": line, "built_on_it": count, "last": last}
+        return {"line": line, "built_on_it": count}
 
     def package_count(self, image: str) -> int | None:
         """How many packages; None when no inventory was taken."""

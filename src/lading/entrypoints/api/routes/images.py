@@ -14,7 +14,7 @@ from lading.entrypoints.api.access import Caller, Parts, hidden, require
 from lading.identity import Operation, Principal
 from lading.kernel.digest import Digest
 from lading.kernel.errors import Conflict
-from lading.kernel.reference import Reference
+from lading.kernel.reference import Reference, is_repository_name
 from lading.supply_chain.attest.statement import PROVENANCE
 from lading.supply_chain.match.findings import Counted
 from lading.supply_chain.registry.attribution import missing
@@ -114,7 +114,7 @@ def show(parts: Parts, caller: Caller, image: str) -> dict[str, Any]:
     shown["pull"] = _pulled(parts, row)
     shown["running"] = msgspec.to_builtins(parts.revocation.running(digest))
     shown["members"] = _members(parts, digest)
-    shown["lineage"] = parts.details.lineage(row.digest)
+    shown["lineage"] = _lineage(parts, caller, row.digest)
     shown["unspoken"] = parts.documents.unspoken(digest)
     shown["reports"] = parts.details.reports(row.digest)
     shown["layers"] = [
@@ -189,6 +189,16 @@ def attested(parts: Wiring, digest: Digest, repository: str) -> list[dict[str, A
         for one in parts.attestations.check(digest, repository)
         if one.what != "claim"
     ]
+
+
+def _lineage(parts: Wiring, caller: Caller, digest: str) -> dict[str, Any]:
+    """What an image is built on, without the names of repositories that the caller may not know of."""
+    found, sight = parts.details.lineage(digest), sight_of(caller)
+    for base in found["line"]:
+        repository = base["name"].rpartition(":")[0]
+        if base["digest"] and is_repository_name(repository) and not sight.sees(parts.registry.place(repository)):
+            base["name"] = ""
+    return {"line": found["line"], "built_on_it": found["built_on_it"]}
 
 
 def find_image(parts: Wiring, caller: Caller, image: str) -> ImageRow:
