@@ -25,7 +25,7 @@ from lading.policy.decide import Policy
 from lading.policy.decision import Decision
 from lading.state import Database
 from lading.supply_chain.attest.attestations import Attestations
-from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
+from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE, SCAN
 from lading.supply_chain.inventory.inventories import Inventories
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.findings import Findings
@@ -93,6 +93,7 @@ class Admission:
 
     Args:
         platforms: the `os/architecture`s whose images an index is judged by; all when empty.
+        version: of Lading, as statements about its scans name it.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Admission:
         clock: Clock,
         platforms: Collection[str] = (),
         lineages: Lineages | None = None,
+        version: str = "",
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -125,6 +127,7 @@ class Admission:
         self._clock = clock
         self._platforms = platforms
         self._lineages = lineages
+        self._version = version
 
     def admit(
         self, image: Digest, repository: str, telling: Telling, provenance: dict[str, Any] | None = None
@@ -271,6 +274,7 @@ class Admission:
         until = self._clock.now() + APPROVAL_LASTS
         self._attestations.sign(image, repository, actor=_ACTOR)
         self._attestations.attest(image, repository, CYCLONEDX, self._bill_of_materials.of(image), actor=_ACTOR)
+        self._attestations.attest(image, repository, SCAN, self._documents.scan(image, self._version), actor=_ACTOR)
         approval = {"decision": decision.id, "rules": decision.pack, "approvedBy": _ACTOR}
         self._attestations.attest(image, repository, APPROVAL, approval, actor=_ACTOR, until=until)
         with self._database.write() as tx:

@@ -35,11 +35,24 @@ class Owners(Protocol):
         ...
 
 
+class Feed(Protocol):
+    """A feed that was taken in."""
+
+    @property
+    def newest(self) -> str:
+        """The time of its youngest record, RFC 3339."""
+        ...
+
+
 class Feeds(Protocol):
     """What is publicly known, and how old that is."""
 
     def stale(self) -> list[dict[str, Any]]:
         """`source`, `age_days`, `stale_days` and `error` of every feed that is older than it should be."""
+        ...
+
+    def status(self) -> Sequence[Feed]:
+        """Every feed that was taken in."""
         ...
 
     def speaks_of(self, ecosystems: Sequence[str]) -> set[str]:
@@ -98,6 +111,21 @@ class Documents:
         found = self.joined(image, set_aside=set_aside)
         teams = {layer: self._owners.owner(layer) for layer in {one.finding.layer for one in found}}
         return [one.document(teams[one.finding.layer]) for one in found]
+
+    def scan(self, image: Digest, version: str) -> dict[str, Any]:
+        """The findings of an image as a statement (in-toto, predicate "Vulnerabilities"): what counts, and by what."""
+        now = timestamp(self._clock.now())
+        feeds = self._feeds.status()
+        result = [
+            {"id": one["id"], "severity": [{"method": "label", "score": one["severity"]}], "component": one["purl"]}
+            for one in self.findings(image)
+        ]
+        newest = max((feed.newest for feed in feeds), default="")
+        known = {"uri": "urn:lading:advisories"} | ({"lastUpdate": newest} if newest else {})
+        return {
+            "scanner": {"uri": "urn:lading", "version": version, "db": known, "result": result},
+            "metadata": {"scanStartedOn": now, "scanFinishedOn": now},
+        }
 
     def unspoken(self, image: Digest) -> list[dict[str, Any]]:
         """The ecosystems of an image of which no advisory is known, so that their packages were not judged."""

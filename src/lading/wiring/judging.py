@@ -44,4 +44,5 @@ def open_admission(wiring: Wiring) -> Admission:
         lineages=wiring.lineages,
         clock=wiring.clock,
         platforms=wiring.settings.index_platforms,
+        version=wiring.version,
     )

@@ -18,7 +18,7 @@ from lading.kernel.errors import LadingError, Refused
 from lading.lifecycle.telling import Untold
 from lading.policy.exceptions import Exceptions
 from lading.policy.rule import RuleException
-from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE
+from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, PROVENANCE, SCAN
 from lading.supply_chain.registry.states import State
 from unit.lifecycle.conftest import House
 
@@ -38,8 +38,24 @@ def test_approval_is_proven_by_signature_contents_provenance_and_approval(house:
 
     attested = {fact.predicate_type for fact in house.told(AttestationMade) if fact.digest == str(image)}
     assert house.attestations.is_signed(image, "shop/web")
-    assert attested >= {PROVENANCE, CYCLONEDX, APPROVAL}
-    assert len(attested) == 4
+    assert attested >= {PROVENANCE, CYCLONEDX, SCAN, APPROVAL}
+    assert len(attested) == 5
+
+
+def test_the_scan_that_an_approval_rests_on_is_stated(house: House) -> None:
+    house.learn("PYSEC-1", "gunicorn", "22.0.0", severity="LOW")
+    image = shipped(house)
+
+    (stated,) = (one for one in house.attestations.verify(image, "shop/web") if one.predicate_type == SCAN)
+    assert stated.problem == ""
+    assert stated.predicate["scanner"]["result"] == [
+        {
+            "id": "PYSEC-1",
+            "severity": [{"method": "label", "score": "low"}],
+            "component": "pkg:pypi/gunicorn@21.2.0",
+        }
+    ]
+    assert stated.predicate["scanner"]["db"]["uri"] == "urn:lading:advisories"
 
 
 def test_a_new_flaw_takes_the_approval_away(house: House) -> None:
