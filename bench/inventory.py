@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tarfile
 import tempfile
@@ -38,6 +39,8 @@ def run() -> list[dict[str, Any]]:
         note = f"{inventory.file_count} files hashed, {inventory.package_count} packages, {len(content) / 1e6:.0f} MB"
         rows.append(_row(f"inventory, {name} layer", len(plain) / 1e6 / seconds, "MB/s", note))
     rows.append(_beside_trivy(packed))
+    rows.append(_sharing_its_base(packed))
+    rows.append(_memory(packed))
     rows.append(_many_files())
     rows.append(_zeros())
     return rows
@@ -94,6 +97,45 @@ def _beside_trivy(packed: bytes) -> dict[str, Any]:
     peer = sorted(taken)[TIMES // 2]
     note = "wall time; Trivy with its start and an empty cache, Lading in process and hashing every file"
     return _row(name, seconds, "s", note, f"trivy {peer:.2f} s", round(seconds / peer, 2))
+
+
+def _sharing_its_base(packed: bytes) -> dict[str, Any]:
+    """A second image: the same base, whose inventory is kept, and a layer of a megabyte on top."""
+    first, base = _read(packed)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for number in range(100):
+            info = tarfile.TarInfo(f"srv/app/{number}.py")
+            info.size = 10_000
+            archive.addfile(info, io.BytesIO(os.urandom(info.size)))
+    taken = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        merge(LAYER, [base, read_layer("sha256:" + "1" * 64, io.BytesIO(out.getvalue()), Limits())])
+        taken.append(time.perf_counter() - start)
+    seconds = sorted(taken)[TIMES // 2]
+    note = "its own layer read, both merged; ratio to the first"
+    return _row(
+        "inventory, image that shares its base", seconds, "s", note, f"first {first:.2f} s", round(seconds / first, 3)
+    )
+
+
+def _memory(packed: bytes) -> dict[str, Any]:
+    """The most memory of a process that reads the layer from a file and merges it, less what its imports take."""
+    text = (
+        "import resource, sys; from lading.supply_chain.inventory.layers import read_layer\n"
+        "from lading.supply_chain.inventory.limits import Limits\n"
+        "from lading.supply_chain.inventory.merge import merge\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "merge('sha256:' + '0' * 64, [read_layer('sha256:' + '0' * 64, open(sys.argv[1], 'rb'), Limits())])\n"
+        "sys.stdout.write(f'{before} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')\n"
+    )
+    with tempfile.NamedTemporaryFile() as layer:
+        layer.write(packed)
+        layer.flush()
+        ended = subprocess.run([sys.executable, "-c", text, layer.name], capture_output=True, text=True, check=True)
+    before, most = (int(number) / 1e3 for number in ended.stdout.split())
+    return _row("inventory, memory at most", most, "MB", f"{before:.0f} MB of it before anything was read")
 
 
 def _archive(image: Path, packed: bytes) -> None:

@@ -6,11 +6,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from lading.facts import Ledger
 from lading.kernel.clock import ManualClock
 from lading.state import Database, metadata
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("lading", deadline=None)
+hypothesis.settings.load_profile("lading")
 
 pytest_plugins = ["postgres_server", "s3_server"]
 

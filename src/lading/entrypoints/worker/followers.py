@@ -26,6 +26,7 @@ from lading.wiring import Wiring
 _log: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300.0
 _SWEEP_SECONDS: Final = 3_600.0
+_RESIGNING_SECONDS: Final = 3.0
 _EXPIRY_SECONDS: Final = 60.0
 _SHIP_SECONDS: Final = 120.0
 _UPLOAD_SECONDS: Final = 86_400
@@ -93,7 +94,7 @@ class Followers:
             wiring.collecting.forgetting,
             *wiring.projections,
         ]
-        self._due = {"checkpoint": 0.0, "sweep": 0.0, "expiry": 0.0}
+        self._due = {"checkpoint": 0.0, "sweep": 0.0, "expiry": 0.0, "resigning": 0.0}
 
     def run(self, stop: threading.Event) -> None:
         """Follow until told to stop."""
@@ -104,7 +105,6 @@ class Followers:
             self._advisories.work()
             self._wiring.standing.work(most=_STEPS_AT_ONCE)
             self._admit()
-            self._wiring.resigning.step()
             self._now_and_then()
             self._wiring.collecting.forgetting.step()
             self._wiring.relating.step()
@@ -167,6 +167,10 @@ class Followers:
 
     def _now_and_then(self) -> None:
         now = self._wiring.clock.monotonic()
+        if now >= self._due["resigning"]:
+            # At once again while there is something to do.
+            busy = self._wiring.resigning.step()
+            self._due["resigning"] = now if busy else now + _RESIGNING_SECONDS
         if now >= self._due["expiry"]:
             self._due["expiry"] = now + _EXPIRY_SECONDS
             self._wiring.expiry.run()
