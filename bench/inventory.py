@@ -123,12 +123,13 @@ def _sharing_its_base(packed: bytes) -> dict[str, Any]:
 def _memory(packed: bytes) -> dict[str, Any]:
     """The most memory of a process that reads the layer from a file and merges it, less what its imports take."""
     text = (
-        "import resource, sys; from lading.supply_chain.inventory.layers import read_layer\n"
+        "import re, sys; from lading.supply_chain.inventory.layers import read_layer\n"
         "from lading.supply_chain.inventory.limits import Limits\n"
         "from lading.supply_chain.inventory.merge import merge\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "def most(): return re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]\n"
+        "before = most()\n"
         "merge('sha256:' + '0' * 64, [read_layer('sha256:' + '0' * 64, open(sys.argv[1], 'rb'), Limits())])\n"
-        "sys.stdout.write(f'{before} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')\n"
+        "sys.stdout.write(f'{before} {most()}')\n"
     )
     with tempfile.NamedTemporaryFile() as layer:
         layer.write(packed)
