@@ -287,6 +287,10 @@ class Attestations:
         self, image: Digest, repository: str, put: Put, predicate_type: str, until: str, actor: str
     ) -> Attestation:
         with self._database.write() as tx:
+            # Somebody else may have stated the same at this moment: the one waits for the other.
+            self._ledger.head(tx, for_update=True)
+            if (there := self._rows.get(tx, repository, put.digest)) is not None:
+                return there
             made = Attestation(
                 repository=repository,
                 digest=put.digest,

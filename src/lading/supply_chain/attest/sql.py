@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -64,19 +64,13 @@ class AttestationStore:
         query = sa.select(attestations).where(attestations.c.subject == str(subject))
         if repository is not None:
             query = query.where(attestations.c.repository == repository)
-        return [
-            Attestation(
-                repository=row.repository,
-                digest=Digest.parse(row.digest),
-                subject=Digest.parse(row.subject),
-                predicate_type=row.predicate_type,
-                statement=Digest.parse(row.statement),
-                key_id=row.key_id,
-                made_at=row.made_at,
-                until=row.until,
-            )
-            for row in tx.execute(query.order_by(attestations.c.made_at, attestations.c.digest))
-        ]
+        return [_read(row) for row in tx.execute(query.order_by(attestations.c.made_at, attestations.c.digest))]
+
+    def get(self, tx: Transaction, repository: str, digest: Digest) -> Attestation | None:
+        """The one that lies in this manifest, if it was made here."""
+        place = (attestations.c.repository == repository, attestations.c.digest == str(digest))
+        row = tx.execute(sa.select(attestations).where(*place)).first()
+        return None if row is None else _read(row)
 
     def subjects_after(self, tx: Transaction, after: str, limit: int) -> list[str]:
         """Images about which something was attested, in order, beyond `after`."""
@@ -94,3 +88,16 @@ class AttestationStore:
     def forget(self, tx: Transaction, subjects: Sequence[str]) -> None:
         """Images that are no more."""
         tx.execute(sa.delete(attestations).where(attestations.c.subject.in_(subjects)))
+
+
+def _read(row: Any) -> Attestation:
+    return Attestation(
+        repository=row.repository,
+        digest=Digest.parse(row.digest),
+        subject=Digest.parse(row.subject),
+        predicate_type=row.predicate_type,
+        statement=Digest.parse(row.statement),
+        key_id=row.key_id,
+        made_at=row.made_at,
+        until=row.until,
+    )

@@ -340,3 +340,21 @@ def test_a_statement_is_under_the_tag_of_cosign_too_once(
     ]
     assert {key for one in held for key, _ in one.signatures} == {""}
     assert len([one for one in attestations.check(image, REPOSITORY) if one.what == "attestation"]) == 2
+
+
+def test_two_that_state_the_same_at_once_keep_it_once(
+    attestations: Attestations,
+    image: Digest,
+    each_database: Database,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As if each had looked before the other wrote.
+    monkeypatch.setattr(attestations, "_known", lambda *_: None)
+
+    first, second = (attestations.attest(image, REPOSITORY, CYCLONEDX, {"n": 1}, actor="system:test") for _ in range(2))
+    signed, again = (attestations.sign(image, REPOSITORY, actor="system:test") for _ in range(2))
+
+    assert (first, signed) == (second, again)
+    with each_database.read() as tx:
+        assert len(list(ledger.read(tx, kinds=[AttestationMade.kind()]))) == 2
