@@ -66,7 +66,7 @@ class Cosign:
         how = ["--allow-http-registry", "--insecure-ignore-tlog=true", "--key", str(key)]
         for bundle in FORMS:
             self.run("verify", *how, f"--new-bundle-format={bundle}", image)
-            self.run("verify-attestation", *how, f"--new-bundle-format={bundle}", "--type", kind, image)
+        self.run("verify-attestation", *how, "--type", kind, image)
 
 
 def test_cosign_and_lading_verify_each_other(new_server: Callable[..., Server], tmp_path: Path) -> None:

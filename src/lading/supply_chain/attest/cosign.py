@@ -41,11 +41,6 @@ def attestation_tag(image: Digest) -> str:
     return f"{image.algorithm}-{image.hex}.att"
 
 
-def about_statement(predicate_type: str) -> dict[str, str]:
-    """What cosign writes beside an envelope: no signature, for that is inside, and the type for those who look."""
-    return {ANNOTATION: "", PREDICATE: predicate_type}
-
-
 def payload(image: Digest, reference: str) -> bytes:
     """What is signed: that this digest is meant, under this name."""
     identity = {"docker-reference": reference}

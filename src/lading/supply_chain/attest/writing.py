@@ -1,7 +1,6 @@
 """Putting signatures and statements beside an image, in the older and in the new layout of cosign.
 
-    older     a signature in the manifest tagged `sha256-HEX.sig`, a statement as an envelope in that tagged
-              `sha256-HEX.att`, and again as an envelope that refers to the image
+    older     a signature in the manifest tagged `sha256-HEX.sig`; a statement as an envelope that refers to the image
     bundle    both as a sigstore bundle that refers to the image, as cosign 3 stores them
 
 What our key put there before is found and left: whatever a crash kept from being written is written, and nothing twice.
@@ -35,7 +34,6 @@ from lading.supply_chain.attest.statement import MEDIA_TYPE, SIGNATURE, Statemen
 Layout = Literal["older", "bundle"]
 LAYOUTS: Final[tuple[Layout, ...]] = ("older", "bundle")
 _BUNDLE_CONTENT: Final = "dev.sigstore.bundle.content"
-_MOST_TAGGED: Final = 500
 _CREATED: Final = "org.opencontainers.image.created"
 _TYPES: Final[dict[str, Layout]] = {MEDIA_TYPE: "older", bundle.MEDIA_TYPE: "bundle"}
 
@@ -82,8 +80,6 @@ class Writing:
         for layout in missing:
             if signed is not None:
                 there[layout] = self._put(layout, repository, subject, statement.predicate_type, signed)
-        if "older" in self._layouts and signed is not None:
-            self._state_by_tag(image, repository, statement.predicate_type, signed.encode())
         return Put(there[min(there, key=LAYOUTS.index)], Digest.of(body), bool(missing))
 
     def sign(self, image: Digest, repository: str) -> Put:
@@ -101,21 +97,6 @@ class Writing:
     def body(self, repository: str, digest: Digest) -> bytes:
         """What the statement in this manifest says, unverified; raises NotFound and MalformedEnvelope."""
         return self._envelope(repository, digest).payload
-
-    def _state_by_tag(self, image: Digest, repository: str, predicate_type: str, content: bytes) -> None:
-        """Put an envelope beside those that are under cosign's tag for statements, once."""
-        tag, digest = cosign.attestation_tag(image), str(Digest.of(content))
-        try:
-            layers = layers_of(read_manifest(self._store.manifest(repository, tag)))
-        except (NotFound, MalformedEnvelope):
-            layers = []
-        if any(layer.get("digest") == digest for layer in layers):
-            return
-        added = descriptor(dsse.MEDIA_TYPE, content, cosign.about_statement(predicate_type))
-        manifest, config = cosign.manifest([*layers[-_MOST_TAGGED:], added])
-        self._store.put_blob(repository, content)
-        self._store.put_blob(repository, config)
-        self._store.put_manifest(repository, manifest, tag=tag)
 
     def _only(self, layout: Layout) -> Writing:
         return Writing(self._store, self._signer, self._clock, (layout,))
