@@ -146,7 +146,7 @@ def test_the_key_id_is_that_of_the_public_key(signer: Signer) -> None:
 
 
 def test_a_generated_key_is_opened(tmp_path: Path) -> None:
-    made = generate_key(tmp_path / "key.pem", password_file(tmp_path))
+    made = generate_key(tmp_path / "key.pem", PASSWORD)
 
     opened = open_signer(f"file:{tmp_path / 'key.pem'}", tmp_path, password_file(tmp_path))
     assert opened.key_id == made.key_id
@@ -182,8 +182,10 @@ def test_a_file_that_is_not_there_or_that_others_can_read_is_refused(tmp_path: P
     (tmp_path / "key.pem").chmod(0o644)
     with pytest.raises(KeyUnusable, match="by others"):
         open_signer(str(tmp_path / "key.pem"), tmp_path)
-    with pytest.raises(KeyUnusable, match="password file"):
-        open_signer(str(tmp_path / "key.pem"), tmp_path, tmp_path / "none")
+    for name in ("none", "empty"):
+        (tmp_path / "empty").write_text("\n")
+        with pytest.raises(KeyUnusable, match="password file"):
+            open_signer(str(tmp_path / "key.pem"), tmp_path, tmp_path / name)
 
 
 @pytest.mark.parametrize("uri", ["gcpkms://projects/x", "k8s://x/y", "env:KEY"])

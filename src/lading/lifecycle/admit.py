@@ -34,6 +34,8 @@ from lading.supply_chain.registry.states import ImageState, ImageStates, State
 
 APPROVAL_LASTS: Final = timedelta(days=90)
 _ACTOR: Final = "system:admission"
+_MOST_HELD: Final = 10_000
+_PAGE: Final = 500
 _REFUSED: Final = "refused by "
 _FOR_MEMBER: Final = "its image for "
 _Weakest = tuple[Member, ImageState]
@@ -197,14 +199,26 @@ class Admission:
             return True
         return False
 
+    def held_by(self, rules: Collection[str]) -> list[str]:
+        """The images that one of these rules holds, at most 10,000."""
+        found: list[str] = []
+        images = self._states.in_state(State.QUARANTINED, limit=_MOST_HELD)
+        for start in range(0, len(images), _PAGE):
+            for digest, state in self._states.states(images[start : start + _PAGE]).items():
+                refused = state.why.removeprefix(_REFUSED).split(", ") if state.why.startswith(_REFUSED) else ()
+                if not set(rules).isdisjoint(refused):
+                    found.append(digest)
+        return found
+
     def release(self, image: Digest) -> bool:
         """Judge a held image again, because what rules held against it may be gone; whether it is approved now.
 
         What somebody holds or revoked by hand stays so.
         """
         state = self._states.state(image)
-        held = state is not None and state.state is State.QUARANTINED and state.who == _ACTOR and state.decision
-        if not held or not state or not state.why.startswith(_REFUSED):
+        if state is None or state.state is not State.QUARANTINED or state.who != _ACTOR:
+            return False
+        if not state.why.startswith(_REFUSED):
             return False
         decision = self._decide(image)
         if not decision.allowed or self.weakest(image) is not None:

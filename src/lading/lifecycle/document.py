@@ -188,21 +188,7 @@ class Documents:
             "attestations": self._attestations.predicate_types(image, row.repository if row else ""),
             "user": str(configuration.get("User") or ""),
             "gaps": self._gaps(image),
-            "base": self._base(image, base, base_digest),
-        }
-
-    def _base(self, image: Digest, reference: str, digest: str) -> dict[str, Any]:
-        """What an image is built on: what its build said, and what its layers say."""
-        found = self._lineages.of(image) or Base()
-        return {
-            "reference": reference or found.name,
-            "digest": digest or found.digest,
-            "known": bool(digest or found.digest),
-            "word": found.word,
-            "layers": found.layers,
-            "age_days": found.age_days,
-            "outdated": found.is_outdated,
-            "moved_to": found.moved_to,
+            "base": (self._lineages.of(image) or Base()).document(base, base_digest),
         }
 
     def _gaps(self, image: Digest) -> list[str]:

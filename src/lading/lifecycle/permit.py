@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lading.kernel.clock import Clock, timestamp
@@ -11,7 +13,8 @@ from lading.kernel.subject import Subject
 from lading.policy.decide import Policy
 from lading.supply_chain.attest.checking import Checked
 from lading.supply_chain.attest.keyring.keyring import Keyring
-from lading.supply_chain.attest.permits import Believed
+from lading.supply_chain.attest.keyring.sql import KnownKey
+from lading.supply_chain.attest.permits import Problem, unnamed
 from lading.supply_chain.registry.reading import Reading
 
 
@@ -28,24 +31,27 @@ class SignerRules:
         self._registry = registry
         self._clock = clock
 
-    def problem(self, one: Checked, image: Digest, repository: str) -> str:
+    def about(self, image: Digest, repository: str) -> Problem:
         if not self._policy.pack.of_stage("verify"):
-            return Believed().problem(one, image, repository)
-        judged = self._policy.judge("verify", Subject.image(image), self._document(one, image, repository))
-        return "; ".join(violation.message for violation in judged.outcome.violations)
-
-    def _document(self, one: Checked, image: Digest, repository: str) -> dict[str, Any]:
+            return unnamed
         rows = self._registry.images(digest=image)
         row = next((row for row in rows if row.repository == repository), None)
-        key = next((key for key in self._keyring.all() if key.key_id == one.key_id), None)
         about = {
             "digest": str(image),
             "repository": repository,
             "tags": list(row.tags) if row else [],
             "team": row.team if row else "",
         }
-        by = _by(one, key is not None and key.ours, known=key is not None)
-        return signature_document(one, about, now=self._clock.now(), by=by, key_name=key.name if key else "")
+        keys = {key.key_id: key for key in self._keyring.all()}
+        return partial(self._problem, about, keys)
+
+    def _problem(self, about: dict[str, Any], keys: Mapping[str, KnownKey], one: Checked) -> str:
+        key = keys.get(one.key_id)
+        document = signature_document(
+            one, about, now=self._clock.now(), by=_by(one, key), key_name=key.name if key else ""
+        )
+        judged = self._policy.judge("verify", Subject.image(Digest.parse(about["digest"])), document)
+        return "; ".join(violation.message for violation in judged.outcome.violations)
 
 
 def signature_document(one: Checked, image: dict[str, Any], *, now: datetime, by: str, key_name: str) -> dict[str, Any]:
@@ -69,10 +75,10 @@ def signature_document(one: Checked, image: dict[str, Any], *, now: datetime, by
     }
 
 
-def _by(one: Checked, ours: bool, *, known: bool) -> str:
+def _by(one: Checked, key: KnownKey | None) -> str:
     """Who signed: we, a key that somebody trusted, another region, or an identity."""
     if not one.key_id:
         return "identity"
-    if ours:
-        return "lading"
-    return "key" if known else "region"
+    if key is None:
+        return "region"
+    return "lading" if key.ours else "key"

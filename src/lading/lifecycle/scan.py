@@ -37,6 +37,7 @@ from lading.supply_chain.inventory.merge import merge
 from lading.supply_chain.inventory.sboms import read_sbom
 from lading.supply_chain.inventory.source import LayerRef
 from lading.supply_chain.inventory.values import ImageInventory, LayerInventory
+from lading.supply_chain.lineage.values import Base
 from lading.supply_chain.match.finding import Finding
 from lading.supply_chain.match.vex.statement import Statement
 from lading.supply_chain.report.as_json import from_json
@@ -297,7 +298,7 @@ def _document(result: ScanResult, target: Target, order: Order) -> dict[str, Any
             "attestations": [],
             "user": str(target.settings.get("User") or ""),
             "gaps": list(result.gaps),
-            "base": {"reference": "", "digest": "", "known": False},
+            "base": Base().document(),
         },
         "findings": [one.document() | {"reported_by": ["lading"]} for one in result.findings],
         "weaknesses": [one.document(order.team) for one in result.weaknesses],

@@ -70,9 +70,8 @@ class ImageDetails:
 
     def lineage(self, image: str) -> dict[str, Any]:
         digest = Digest.parse(image)
-        count, _ = self._lineages.built_on(digest, limit=0)
         line = [msgspec.structs.asdict(base) for base in self._lineages.line(digest)]
-        return {"line": line, "built_on_it": count}
+        return {"line": line, "built_on_it": self._lineages.count_on(digest)}
 
     def package_count(self, image: str) -> int | None:
         """How many packages; None when no inventory was taken."""

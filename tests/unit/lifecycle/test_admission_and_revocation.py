@@ -141,6 +141,8 @@ def held(house: House) -> Digest:
 def test_a_held_image_is_approved_when_the_rule_that_held_it_has_an_exception(house: House, clock: ManualClock) -> None:
     image = held(house)
     assert not house.admission.release(image)
+    assert house.admission.held_by({"no-fixable-severe-flaw", "other"}) == [str(image)]
+    assert house.admission.held_by({"no-fixable"}) == []
 
     stated = RuleException(
         reason="not reachable", owner="shop", until=timestamp(clock.now() + timedelta(days=9)), subject="image:*"

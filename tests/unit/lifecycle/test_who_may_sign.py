@@ -68,27 +68,27 @@ def test_a_trusted_key_signs_and_states_but_does_not_approve(database: Database,
     asked = rules(database, ledger, keys)
     own, ci = (next(key.key_id for key in keys.all() if key.ours is ours) for ours in (True, False))
 
-    assert asked.problem(signed(ci), IMAGE, "shop/web") == ""
-    assert asked.problem(signed(ci, PROVENANCE), IMAGE, "shop/web") == ""
-    assert "an approval by key does not count" in asked.problem(signed(ci, APPROVAL), IMAGE, "shop/web")
-    assert asked.problem(signed(own, APPROVAL), IMAGE, "shop/web") == ""
+    assert asked.about(IMAGE, "shop/web")(signed(ci)) == ""
+    assert asked.about(IMAGE, "shop/web")(signed(ci, PROVENANCE)) == ""
+    assert "an approval by key does not count" in asked.about(IMAGE, "shop/web")(signed(ci, APPROVAL))
+    assert asked.about(IMAGE, "shop/web")(signed(own, APPROVAL)) == ""
     # A key that is believed and not in the keyring is that of a region.
-    assert asked.problem(signed("sha256:other", APPROVAL), IMAGE, "shop/web") == ""
+    assert asked.about(IMAGE, "shop/web")(signed("sha256:other", APPROVAL)) == ""
 
 
 def test_an_identity_counts_only_where_a_rule_names_it(database: Database, ledger: Ledger, keys: Keyring) -> None:
     one = signed(identity="https://ci.example/shop/web", issuer="https://ci.example", claims={"ref": "refs/heads/main"})
-    assert "whom no rule names" in rules(database, ledger, keys).problem(one, IMAGE, "shop/web")
+    assert "whom no rule names" in rules(database, ledger, keys).about(IMAGE, "shop/web")(one)
 
     asked = rules(database, ledger, keys, SHOP_BY_ITS_PIPELINE)
-    assert asked.problem(one, IMAGE, "shop/web") == ""
+    assert asked.about(IMAGE, "shop/web")(one) == ""
     other = signed(identity="https://ci.example/mail", issuer="https://ci.example", claims={"ref": "refs/heads/main"})
-    assert "may not sign shop/web" in asked.problem(other, IMAGE, "shop/web")
+    assert "may not sign shop/web" in asked.about(IMAGE, "shop/web")(other)
     branch = signed(identity=one.identity, issuer=one.issuer, claims={"ref": "refs/heads/x"})
-    assert "may not sign" in asked.problem(branch, IMAGE, "shop/web")
+    assert "may not sign" in asked.about(IMAGE, "shop/web")(branch)
     ci = next(key.key_id for key in keys.all() if not key.ours)
-    assert asked.problem(signed(ci), IMAGE, "shop/web") == "key may not sign shop/web"
-    assert asked.problem(signed(ci), IMAGE, "mail/api") == ""
+    assert asked.about(IMAGE, "shop/web")(signed(ci)) == "key may not sign shop/web"
+    assert asked.about(IMAGE, "mail/api")(signed(ci)) == ""
 
 
 def test_a_rule_that_fails_refuses(database: Database, ledger: Ledger, keys: Keyring) -> None:
@@ -97,7 +97,7 @@ def test_a_rule_that_fails_refuses(database: Database, ledger: Ledger, keys: Key
     )
     ci = next(key.key_id for key in keys.all() if not key.ours)
 
-    assert rules(database, ledger, keys, text).problem(signed(ci), IMAGE, "shop/web")
+    assert rules(database, ledger, keys, text).about(IMAGE, "shop/web")(signed(ci))
 
 
 def test_without_rules_believed_keys_sign_and_identities_do_not(
@@ -107,5 +107,5 @@ def test_without_rules_believed_keys_sign_and_identities_do_not(
     asked = rules(database, ledger, keys, text)
     ci = next(key.key_id for key in keys.all() if not key.ours)
 
-    assert asked.problem(signed(ci), IMAGE, "shop/web") == ""
-    assert "whom no rule names" in asked.problem(signed(identity="x", issuer="y"), IMAGE, "shop/web")
+    assert asked.about(IMAGE, "shop/web")(signed(ci)) == ""
+    assert "whom no rule names" in asked.about(IMAGE, "shop/web")(signed(identity="x", issuer="y"))

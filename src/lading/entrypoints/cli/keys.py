@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
@@ -12,6 +13,8 @@ from lading.entrypoints.cli.client import ApiClient
 from lading.entrypoints.cli.options import OutputOption
 from lading.entrypoints.cli.output import Output, out, print_json, print_rows
 from lading.kernel.errors import InvalidInput
+from lading.supply_chain.attest.keys_local import generate_key
+from lading.supply_chain.attest.signers.passwords import read_password
 
 KeyArgument = Annotated[str, typer.Argument(help="Name of a key, its id, or how its id begins.")]
 
@@ -58,7 +61,7 @@ def revoke(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Let no signature by a key count any more, whenever it was made. For ever."""
-    answer = ApiClient().post(f"/api/v1/keys/{key}/revoke", {"why": why})
+    answer = ApiClient().post(f"/api/v1/keys/{quote(key, safe='')}/revoke", {"why": why})
     if output is Output.JSON:
         print_json(answer)
         return
@@ -74,9 +77,7 @@ def generate(
     ] = None,
 ) -> None:
     """Make a key pair to sign with (ECDSA P-256, PEM). Needs no server; LADING_SIGNING_KEY=FILE lets one use it."""
-    from lading.supply_chain.attest.keys_local import generate_key
-
-    made = generate_key(file, password_file)
+    made = generate_key(file, read_password(password_file))
     out.print(f"{escape(str(file))} is the private key {made.key_id[:19]}…, {escape(str(file))}.pub the public one")
     out.print(f"[dim]next[/] LADING_SIGNING_KEY={escape(str(file.absolute()))} lading up")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,7 @@ def verify(
             "An identity counts by who vouches for it.", remedy="Give --identity and --issuer, both or neither."
         )
     trust = Trust(
-        keys={path.name.partition(".")[0]: _read(path) for path in key or ()},
+        keys=_read(key or ()),
         identities=open_identities(trusted_root) if trusted_root else None,
         named=(Named(identity, issuer),) if identity else (),
         rules=load_pack(policy) if policy else None,
@@ -75,12 +76,19 @@ def verify(
         raise typer.Exit(int(ExitCode.INTEGRITY))
 
 
-def _read(path: Path) -> PublicKey:
-    try:
-        with path.open("rb") as file:
-            return PublicKey.from_pem(file.read(MOST_PEM))
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", remedy="Name a public key as PEM.") from error
+def _read(paths: Sequence[Path]) -> dict[str, PublicKey]:
+    """Public keys by the names of their files, by which rules know them."""
+    found: dict[str, PublicKey] = {}
+    for path in paths:
+        name = path.name.partition(".")[0]
+        if name in found:
+            raise InvalidInput(f"Two keys are called {name}.", remedy="Rules know keys by their files: rename one.")
+        try:
+            with path.open("rb") as file:
+                found[name] = PublicKey.from_pem(file.read(MOST_PEM))
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", remedy="Name a public key.") from error
+    return found
 
 
 def _show(result: Verified, trust: Trust, output: Output) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +19,6 @@ from lading.state import Transaction
 from lading.supply_chain.match.follower import AdvisoryFollower
 from lading.supply_chain.registry.mirroring.bringing import FROM_MIRROR
 from lading.supply_chain.registry.replication.registers import FROM_REGION
-from lading.supply_chain.registry.states import State
 from lading.wiring import Wiring
 
 _log: Final = logging.getLogger(__name__)
@@ -31,8 +29,6 @@ _EXPIRY_SECONDS: Final = 60.0
 _SHIP_SECONDS: Final = 120.0
 _UPLOAD_SECONDS: Final = 86_400
 _STEPS_AT_ONCE: Final = 20
-_MOST_HELD: Final = 10_000
-_PAGE: Final = 500
 
 
 def is_image(fact: ImagePushed) -> bool:
@@ -152,11 +148,7 @@ class Followers:
         """Judge held images again that may pass now."""
         if self._to_admit.excepted:
             rules, self._to_admit.excepted = self._to_admit.excepted, set()
-            held = self._wiring.states.in_state(State.QUARANTINED, limit=_MOST_HELD)
-            for start in range(0, len(held), _PAGE):
-                for digest, state in self._wiring.states.states(held[start : start + _PAGE]).items():
-                    if rules & set(re.split(r"[ ,]+", state.why)):
-                        self._to_admit.eased.add(digest)
+            self._to_admit.eased.update(self._wiring.admission.held_by(rules))
         for _ in range(min(len(self._to_admit.eased), _STEPS_AT_ONCE)):
             digest = self._to_admit.eased.pop()
             try:

@@ -242,7 +242,8 @@ class Attestations:
         found = self._signatures.of(image, repository, now, verifiers=verifiers, predicate_type=predicate_type)
         if verifiers is not None:
             return found
-        return [self._permitted(one, image, repository) for one in found]
+        problem = self._permits.about(image, repository)
+        return [msgspec.structs.replace(one, problem=problem(one)) if one.valid else one for one in found]
 
     def verify(
         self, image: Digest, repository: str, verifiers: Sequence[Verifier] | None = None
@@ -253,11 +254,6 @@ class Attestations:
         those trusted, unless told otherwise.
         """
         return [_attested(one) for one in self.check(image, repository, verifiers) if _is_statement(one)]
-
-    def _permitted(self, one: Checked, image: Digest, repository: str) -> Checked:
-        if not one.valid:
-            return one
-        return msgspec.structs.replace(one, problem=self._permits.problem(one, image, repository))
 
     def _believed(self) -> list[Verifier]:
         revoked = self._revoked()

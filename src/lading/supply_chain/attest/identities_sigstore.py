@@ -98,13 +98,10 @@ def _identity(certificate: x509.Certificate, at: datetime) -> Identity:
 
 
 def _text(value: bytes) -> str:
-    """An extension as text: the later ones are DER strings, the first ones are bare."""
-    if len(value) > 2 and value[0] in (0x0C, 0x16) and value[1] == len(value) - 2:
-        value = value[2:]
-    elif len(value) > 3 and value[0] in (0x0C, 0x16) and value[1] == 0x81:
-        value = value[3:]
-    elif len(value) > 4 and value[0] in (0x0C, 0x16) and value[1] == 0x82:
-        value = value[4:]
+    """An extension as text: the later ones are DER strings (UTF8String, IA5String), the first ones are bare."""
+    if len(value) > 1 and value[0] in (0x0C, 0x16):
+        # A length from 128 on is told in as many further bytes as the lower bits say (X.690, 8.1.3).
+        value = value[2 + (value[1] & 0x7F if value[1] & 0x80 else 0) :]
     text = value.decode("utf-8", "replace")
     return text if _PRINTABLE.fullmatch(text) else ""
 

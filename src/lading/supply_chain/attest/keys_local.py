@@ -52,6 +52,11 @@ class PrivateKey(PublicKey):
             return key.sign(message, padding.PKCS1v15(), hashed)
         return key.sign(message, ec.ECDSA(hashed))
 
+    def private_pem(self, password: str = "") -> bytes:
+        """The private key as PEM (PKCS #8), encrypted by a password if there is one."""
+        hidden = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+        return self._private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden)
+
 
 def open_local_key(directory: Path) -> PrivateKey:
     """The key pair of this installation in `directory`, made at the first call; two processes get the same one.
@@ -63,7 +68,7 @@ def open_local_key(directory: Path) -> PrivateKey:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            create_once(path, _generated())
+            create_once(path, PrivateKey.generate().private_pem())
         mode = path.stat().st_mode & 0o077
         if mode:
             raise KeyUnusable(f"The signing key {path} can be read by others.", remedy=f"Run: chmod 600 {path}")
@@ -78,33 +83,22 @@ def open_local_key(directory: Path) -> PrivateKey:
     return key
 
 
-def generate_key(path: Path, password_file: Path | None = None) -> PrivateKey:
-    """Make a key pair at `path`, encrypted by the first line of `password_file`; the public key beside it, as .pub.
+def generate_key(path: Path, password: str = "") -> PrivateKey:
+    """Make a key pair at `path`, encrypted by a password if there is one; the public key beside it, as .pub.
 
     Raises:
-        KeyUnusable: there is a file already, or a file cannot be read or written.
+        KeyUnusable: there is a file already, or a file cannot be written.
     """
+    key = PrivateKey.generate()
+    made = key.private_pem(password)
     try:
-        password = b""
-        if password_file is not None:
-            password = password_file.read_bytes().partition(b"\n")[0].rstrip(b"\r")
-            if not password:
-                raise KeyUnusable(f"{password_file} is empty.", remedy="Write a password in its first line.")
-        made = _generated(password)
         create_once(path, made)
         if path.read_bytes() != made:
             raise KeyUnusable(f"{path} is there already.", remedy="Choose another name; no key is ever overwritten.")
-        public = PrivateKey.of(serialization.load_pem_private_key(made, password=password or None))
-        path.with_name(f"{path.name}.pub").write_text(public.public_pem(), encoding="ascii")
+        path.with_name(f"{path.name}.pub").write_text(key.public_pem(), encoding="ascii")
     except OSError as error:
         raise KeyUnusable(f"{error.filename or path} cannot be used: {error.strerror}.") from error
-    return public
-
-
-def _generated(password: bytes = b"") -> bytes:
-    private = ec.generate_private_key(ec.SECP256R1())
-    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    return key
 
 
 def _read(path: Path) -> PrivateKey:

@@ -1,7 +1,8 @@
 """Learning what images begin with, and answering what they are built on.
 
 A base is found by its layers: an image here all of whose layers another one begins with. Whoever pushes can write any
-base into a label; layers cannot be claimed.
+base into a label. The digests of the unpacked layers are the pusher's word too, but engines hold layers against them
+when they unpack: an image that lies about its layers does not start.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ LABEL: Final = "lading.base"
 # The first image of the first container engine is younger; what says it is older was dated by a reproducible build.
 _FIRST_YEAR: Final = 2013
 _MOST_TEXT: Final = 500
-_MOST_LISTED: Final = 100
 _MOST_FAMILY: Final = 20
 
 
@@ -87,13 +87,11 @@ class Lineages:
             row = self._row(base.digest) if base.digest else None
         return found
 
-    def built_on(self, image: Digest, *, limit: int = _MOST_LISTED) -> tuple[int, list[str]]:
-        """How many images are built on an image, directly or through others, and the last known of them."""
+    def count_on(self, image: Digest) -> int:
+        """How many images are built on an image, directly or through others."""
         with self._database.read() as tx:
             row = self._store.image(tx, str(image))
-            if row is None:
-                return 0, []
-            return self._store.count_on(tx, row.chain), self._store.built_on(tx, row.chain, limit)
+            return 0 if row is None else self._store.count_on(tx, row.chain)
 
     def unknown(self, images: Sequence[str]) -> list[str]:
         """Those of some images of which nothing was learned yet."""

@@ -90,17 +90,6 @@ class LineageStore:
         )
         return [ImageRow(*row) for row in tx.execute(query)]
 
-    def built_on(self, tx: Transaction, chain: bytes, limit: int) -> list[str]:
-        """The images that begin with these layers, the last known first."""
-        query = (
-            sa.select(images.c.digest)
-            .join(beginnings, beginnings.c.image == images.c.id)
-            .where(beginnings.c.chain == chain)
-            .order_by(images.c.id.desc())
-            .limit(limit)
-        )
-        return list(tx.execute(query).scalars())
-
     def count_on(self, tx: Transaction, chain: bytes) -> int:
         """How many images begin with these layers."""
         query = sa.select(sa.func.count()).select_from(beginnings).where(beginnings.c.chain == chain)

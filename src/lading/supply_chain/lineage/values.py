@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -40,3 +40,16 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     def is_outdated(self) -> bool:
         """Whether its tag names a newer image."""
         return bool(self.moved_to)
+
+    def document(self, reference: str = "", digest: str = "") -> dict[str, Any]:
+        """It as policies see it; `reference` and `digest` are what the build said, where it did."""
+        return {
+            "reference": reference or self.name,
+            "digest": digest or self.digest,
+            "known": bool(digest or self.digest),
+            "word": self.word,
+            "layers": self.layers,
+            "age_days": self.age_days,
+            "outdated": self.is_outdated,
+            "moved_to": self.moved_to,
+        }

@@ -59,8 +59,13 @@ class Keyring:
         return frozenset(key.key_id for key in self.all() if not key.counts)
 
     def own(self) -> list[PublicKey]:
-        """Every key that Lading ever signed with, revoked ones too: they tell the checkpoints of the past."""
-        return [PublicKey.from_pem(key.pem) for key in self.all() if key.ours]
+        """Every key that Lading ever signed with, revoked ones too: they tell the checkpoints of the past.
+
+        None in a database that was not brought to this version yet, such as that of an older backup.
+        """
+        with self._database.read() as tx:
+            known = self._store.all(tx) if self._store.is_there(tx) else []
+        return [PublicKey.from_pem(key.pem) for key in known if key.ours]
 
     def find(self, key: str) -> KnownKey:
         """The key of this name or id, or of the only id that begins so; raises KeyUnknown."""
@@ -82,6 +87,7 @@ class Keyring:
         """
         key = PublicKey.from_pem(signer.public_pem())
         with self._database.write() as tx:
+            self._one_by_one(tx)
             known = self._known(tx, key.key_id)
             if known is not None and not known.counts:
                 raise KeyUnusable(
@@ -107,6 +113,7 @@ class Keyring:
         if _NAME.fullmatch(name) is None:
             raise InvalidInput(f"{name[:100]!r} is no name of a key.", remedy="Use a-z, 0-9 and . _ - within.")
         with self._database.write() as tx:
+            self._one_by_one(tx)
             for known in self._store.all(tx):
                 if known.key_id == key.key_id and not known.counts:
                     raise KeyInUse(f"The key was revoked as {known.name}: {known.why}.", remedy="Use a new key.")
@@ -134,6 +141,7 @@ class Keyring:
                 "and revoke this one then.",
             )
         with self._database.write() as tx:
+            self._one_by_one(tx)
             known = self._known(tx, found.key_id) or found
             if not known.counts:
                 return known
@@ -142,6 +150,10 @@ class Keyring:
             fact = KeyRevoked(key_id=known.key_id, name=known.name, why=revoked.why)
             self._ledger.append(tx, [fact], actor=actor)
             return revoked
+
+    def _one_by_one(self, tx: Transaction) -> None:
+        """Two hosts that start at once, or two people, change the keys one after the other."""
+        self._ledger.head(tx, for_update=True)
 
     def _known(self, tx: Transaction, key_id: str) -> KnownKey | None:
         return next((key for key in self._store.all(tx) if key.key_id == key_id), None)

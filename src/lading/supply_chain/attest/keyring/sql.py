@@ -47,6 +47,10 @@ class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
 class KeyStore:
     """Rows of keys."""
 
+    def is_there(self, tx: Transaction) -> bool:
+        """Whether the database has the table: a backup of an earlier version has none."""
+        return sa.inspect(tx).has_table(keys.name)
+
     def all(self, tx: Transaction) -> list[KnownKey]:
         """Every key, in the order in which they came."""
         rows = tx.execute(sa.select(keys).order_by(keys.c.since, keys.c.key_id))

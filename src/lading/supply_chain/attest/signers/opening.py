@@ -17,9 +17,9 @@ from typing import Final
 from lading.supply_chain.attest.errors import KeyUnusable
 from lading.supply_chain.attest.keys import Signer
 from lading.supply_chain.attest.keys_local import open_local_key
+from lading.supply_chain.attest.signers.passwords import read_password
 
 _REMEDY: Final = "Write a path, pkcs11:…, awskms://…, or hashivault://… in LADING_SIGNING_KEY."
-_MOST_PASSWORD: Final = 4_096
 
 
 def open_signer(uri: str, directory: Path, password_file: Path | None = None) -> Signer:
@@ -52,20 +52,6 @@ def open_signer(uri: str, directory: Path, password_file: Path | None = None) ->
 
         return open_vault(uri, read_password(password_file))
     raise KeyUnusable(f"There is no kind of key called {scheme[:40]!r}.", remedy=_REMEDY)
-
-
-def read_password(file: Path | None) -> str:
-    """The first line of a file; empty without one. Raises KeyUnusable."""
-    if file is None:
-        return ""
-    try:
-        with file.open("rb") as opened:
-            line = opened.readline(_MOST_PASSWORD + 1).rstrip(b"\r\n").decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyUnusable(f"The password file {file} cannot be read.", remedy="Check its permissions.") from error
-    if not line or len(line) > _MOST_PASSWORD:
-        raise KeyUnusable(f"The first line of the password file {file} is no password.")
-    return line
 
 
 def _from_file(path: Path, password_file: Path | None) -> Signer:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lading.supply_chain.attest.errors import KeyUnusable
 from lading.supply_chain.attest.keys_public import AnyPublicKey
 from lading.supply_chain.attest.signers.held import HeldKey
+from lading.supply_chain.attest.signers.passwords import read_password
 
 try:
     import pkcs11
@@ -60,8 +61,6 @@ def open_pkcs11(uri: str, pin: str) -> Pkcs11Key:
     if "module-path" not in said:
         raise KeyUnusable("The URI of the signing key names no module.", remedy="Add ?module-path=/usr/lib/….so to it.")
     if not pin and "pin-source" in said:
-        from lading.supply_chain.attest.signers.opening import read_password
-
         pin = read_password(Path(said["pin-source"].removeprefix("file:").removeprefix("//")))
     token = _Token(said["module-path"], unquote(wanted.get("token", "")), wanted.get("serial", ""), pin)
     label = unquote(wanted["object"]) if "object" in wanted else None
