@@ -17,7 +17,7 @@ import pytest
 from e2e.conftest import Server
 from integration.mirroring.conftest import CONFIG, DockerRegistry, Mirrored, part, wait_until
 from lading.kernel.digest import Digest
-from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
+from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, DSSE_ENVELOPE, OCI_MANIFEST
 
 pytestmark = pytest.mark.slow
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -112,6 +112,9 @@ def test_signatures_and_referrers_come_along(
                  "layers": [part(COSIGN_PAYLOAD, payload) | {"annotations": {SIGNATURE: "c2lnbmVk"}}]}  # fmt: skip
     tag = f"sha256-{digest.hex}.sig"
     signed = origin.put(repository, tag, OCI_MANIFEST, signature, b'{"architecture": ""}', payload)
+    stated = {**signature, "layers": [part(DSSE_ENVELOPE, b'{"payload": ""}')]}
+    statements = f"sha256-{digest.hex}.att"
+    origin.put(repository, statements, OCI_MANIFEST, stated, b'{"payload": ""}')
     mirrored.add(**rewritten)
     assert mirrored.pull("1").status_code == 200
     listed = {item["digest"]: item for item in mirrored.get(f"app/referrers/{digest}").json()["manifests"]}
@@ -121,6 +124,9 @@ def test_signatures_and_referrers_come_along(
     layers = [layer["digest"] for layer in found.json()["layers"]]
     assert str(Digest.of(payload)) in layers and len(layers) == 2, "beside the signature of Lading"
     assert mirrored.pull(str(signed)).status_code == 200
+    held = mirrored.pull(statements).json()["layers"]
+    assert stated["layers"][0]["digest"] in [layer["digest"] for layer in held], "beside the statements of Lading"
+    assert {layer["mediaType"] for layer in held} == {DSSE_ENVELOPE}
     mirrored.server.client.patch(f"/api/v1/mirror/upstreams/{mirrored.name}", {"mirror": [repository]})
     wait_until(lambda: mirrored.status["synced"] != "" and not _open(mirrored), 20, "it is looked through again")
     assert [layer["digest"] for layer in mirrored.pull(tag).json()["layers"]] == layers

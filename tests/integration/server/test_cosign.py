@@ -66,7 +66,7 @@ class Cosign:
         how = ["--allow-http-registry", "--insecure-ignore-tlog=true", "--key", str(key)]
         for bundle in FORMS:
             self.run("verify", *how, f"--new-bundle-format={bundle}", image)
-        self.run("verify-attestation", *how, "--type", kind, image)
+            self.run("verify-attestation", *how, f"--new-bundle-format={bundle}", "--type", kind, image)
 
 
 def test_cosign_and_lading_verify_each_other(new_server: Callable[..., Server], tmp_path: Path) -> None:
@@ -104,6 +104,8 @@ def test_cosign_and_lading_verify_each_other(new_server: Callable[..., Server], 
     assert server.cli("verify", at(theirs), *login, "--type", "https://slsa.dev/provenance/v1").returncode == 0
     assert server.cli("verify", at(ours), *login).returncode == 9
 
+    # What lies under tags beside an image is no image, whoever wrote it.
+    assert {row["digest"] for row in server.client.get("/api/v1/images")} == {ours.digest, theirs.digest}
     # A key that cosign made signs here.
     (tmp_path / "password").write_text("secret\n")
     server.stop()

@@ -25,6 +25,8 @@ PAYLOAD_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 ANNOTATION: Final = "dev.cosignproject.cosign/signature"
 PREDICATE: Final = "predicateType"
+CREATOR: Final = "creator"
+OURS: Final = "Lading"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 ARTIFACT_PREFIX: Final = "application/vnd.dev.cosign.artifact."
 MOST_PAYLOAD: Final = 64 * 1024
@@ -41,11 +43,16 @@ def attestation_tag(image: Digest) -> str:
     return f"{image.algorithm}-{image.hex}.att"
 
 
+def about_statement(predicate_type: str) -> dict[str, str]:
+    """What cosign writes beside an envelope, no signature as it is inside, and the type; and that it is from here."""
+    return {ANNOTATION: "", PREDICATE: predicate_type, CREATOR: OURS}
+
+
 def payload(image: Digest, reference: str) -> bytes:
     """What is signed: that this digest is meant, under this name."""
     identity = {"docker-reference": reference}
     critical = {"identity": identity, "image": {"docker-manifest-digest": str(image)}, "type": _CRITICAL}
-    return canonical_json({"critical": critical, "optional": {"creator": "Lading"}})
+    return canonical_json({"critical": critical, "optional": {CREATOR: OURS}})
 
 
 def signed_layer(content: bytes, signer: Signer) -> dict[str, Any]:

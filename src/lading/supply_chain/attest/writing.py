@@ -1,6 +1,7 @@
 """Putting signatures and statements beside an image, in the older and in the new layout of cosign.
 
-    older     a signature in the manifest tagged `sha256-HEX.sig`; a statement as an envelope that refers to the image
+    older     a signature in the manifest tagged `sha256-HEX.sig`, a statement as an envelope in that tagged
+              `sha256-HEX.att`, and again as an envelope that refers to the image
     bundle    both as a sigstore bundle that refers to the image, as cosign 3 stores them
 
 What our key put there before is found and left: whatever a crash kept from being written is written, and nothing twice.
@@ -19,6 +20,7 @@ from lading.supply_chain.attest.artifacts import (
     EMPTY_CONTENT,
     MANIFEST,
     ArtifactStore,
+    annotations_of,
     descriptor,
     layers_of,
     read_manifest,
@@ -34,6 +36,9 @@ from lading.supply_chain.attest.statement import MEDIA_TYPE, SIGNATURE, Statemen
 Layout = Literal["older", "bundle"]
 LAYOUTS: Final[tuple[Layout, ...]] = ("older", "bundle")
 _BUNDLE_CONTENT: Final = "dev.sigstore.bundle.content"
+# What registries take for signatures under a tag is bounded.
+_MOST_TAGGED: Final = 200
+_MOST_TAGGED_BYTES: Final = 32 << 20
 _CREATED: Final = "org.opencontainers.image.created"
 _TYPES: Final[dict[str, Layout]] = {MEDIA_TYPE: "older", bundle.MEDIA_TYPE: "bundle"}
 
@@ -80,6 +85,8 @@ class Writing:
         for layout in missing:
             if signed is not None:
                 there[layout] = self._put(layout, repository, subject, statement.predicate_type, signed)
+        if "older" in self._layouts and signed is not None:
+            self._state_by_tag(image, repository, statement.predicate_type, signed.encode())
         return Put(there[min(there, key=LAYOUTS.index)], Digest.of(body), bool(missing))
 
     def sign(self, image: Digest, repository: str) -> Put:
@@ -97,6 +104,23 @@ class Writing:
     def body(self, repository: str, digest: Digest) -> bytes:
         """What the statement in this manifest says, unverified; raises NotFound and MalformedEnvelope."""
         return self._envelope(repository, digest).payload
+
+    def _state_by_tag(self, image: Digest, repository: str, predicate_type: str, content: bytes) -> None:
+        """Put an envelope beside those that are under cosign's tag for statements, once, if there is room for it."""
+        tag, digest = cosign.attestation_tag(image), str(Digest.of(content))
+        try:
+            layers = layers_of(read_manifest(self._store.manifest(repository, tag)))
+        except (NotFound, MalformedEnvelope):
+            layers = []
+        if any(layer.get("digest") == digest for layer in layers):
+            return
+        added = descriptor(dsse.MEDIA_TYPE, content, cosign.about_statement(predicate_type))
+        if not (kept := _with_room([*layers, added])):
+            return
+        manifest, config = cosign.manifest(kept)
+        self._store.put_blob(repository, content)
+        self._store.put_blob(repository, config)
+        self._store.put_manifest(repository, manifest, tag=tag)
 
     def _only(self, layout: Layout) -> Writing:
         return Writing(self._store, self._signer, self._clock, (layout,))
@@ -180,6 +204,16 @@ class Writing:
 
     def _subject(self, image: Digest, repository: str) -> dict[str, Any]:
         return subject_of(self._store.manifest(repository, image), image)
+
+
+def _with_room(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The envelopes, without the oldest of ours that are too many or too much; none if those of others fill it."""
+    kept = [layer for layer in layers if layer.get("mediaType") == dsse.MEDIA_TYPE]
+    for layer in [one for one in kept if annotations_of(one).get(cosign.CREATOR) == cosign.OURS]:
+        if len(kept) <= _MOST_TAGGED and sum(int(one["size"]) for one in kept) <= _MOST_TAGGED_BYTES:
+            return kept
+        kept.remove(layer)
+    return []
 
 
 def subject_of(manifest: bytes, image: Digest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import msgspec
 from lading.facts import Fact
 from lading.facts.kinds.supply_chain import ImagePushed, ImageUnattributed
 from lading.supply_chain.registry import attribution
-from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, Manifest
+from lading.supply_chain.registry.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ def manifest_values(manifest: Manifest, served_with: str, origin: Origin) -> dic
     config = next(iter(manifest.of_role("config")), None)
     runnable = manifest.is_runnable and not served_with
     kind = manifest.artifact_type
-    if served_with and manifest.looks_signature and not manifest.refers_to:
-        kind = COSIGN_PAYLOAD
+    if served_with and not manifest.refers_to:
+        kind = manifest.signature_kind
     elif not runnable and not manifest.refers_to:
         kind = kind or "artifact"
     return {

@@ -39,7 +39,10 @@ RUNNABLE_CONFIGS: Final = frozenset(
 )
 LAYERS: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 COSIGN_PAYLOAD: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
-_MOST_PAYLOAD: Final = 64 << 10
+DSSE_ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
+# The kinds of layers that cosign's older tags hold, each with the most bytes of one; and of all of a manifest together.
+_SIGNATURES: Final = {COSIGN_PAYLOAD: 64 << 10, DSSE_ENVELOPE: 32 << 20}
+_MOST_SIGNATURES: Final = 64 << 20
 _FOREIGN: Final = (
     "application/vnd.oci.image.layer.nondistributable.",
     "application/vnd.docker.image.rootfs.foreign.",
@@ -84,10 +87,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def looks_signature(self) -> bool:
-        """Whether it has the shape of signatures as cosign writes them: an image of small simple-signing payloads."""
+    def signature_kind(self) -> str:
+        """What it holds if it has the shape of signatures as cosign tags them: simple-signing payloads, or envelopes.
+
+        Empty for everything else: other layers, both kinds at once, or more bytes than are looked at.
+        """
         layers = self.of_role("layer")
-        return bool(layers) and all(part.media_type == COSIGN_PAYLOAD and part.size <= _MOST_PAYLOAD for part in layers)
+        kind = layers[0].media_type if layers else ""
+        small = all(part.media_type == kind and part.size <= _SIGNATURES.get(kind, -1) for part in layers)
+        return kind if small and sum(part.size for part in layers) <= _MOST_SIGNATURES else ""
 
     def of_role(self, role: str) -> tuple[Part, ...]:
         """Its parts of one role, in order."""

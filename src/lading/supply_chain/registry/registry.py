@@ -379,7 +379,7 @@ class Registry(Reading):
         Empty for everything that an engine might run: such a thing needs an approval of its own, whatever it refers to.
         """
         named = _SIGNATURE_TAG.fullmatch(tag)
-        if named is not None and manifest.looks_signature and self._all_json(manifest):
+        if named is not None and manifest.signature_kind and self._all_json(manifest):
             return named[1].replace("-", ":", 1)
         if manifest.is_runnable or manifest.refers_to is None:
             return ""

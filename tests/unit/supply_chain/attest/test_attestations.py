@@ -13,13 +13,14 @@ from lading.kernel.clock import ManualClock
 from lading.kernel.digest import Digest
 from lading.kernel.errors import InvalidInput, NotFound
 from lading.state import Database, metadata
-from lading.supply_chain.attest import cosign, dsse
+from lading.supply_chain.attest import cosign, dsse, writing
 from lading.supply_chain.attest.artifacts import MANIFEST, MemoryArtifacts, read_manifest
 from lading.supply_chain.attest.attestations import Attestations
 from lading.supply_chain.attest.errors import MalformedEnvelope, NotSigned, SignatureInvalid
 from lading.supply_chain.attest.keys_local import PrivateKey
 from lading.supply_chain.attest.keys_public import PublicKey
 from lading.supply_chain.attest.statement import APPROVAL, CYCLONEDX, MEDIA_TYPE, PROVENANCE, SIGNATURE, Statement
+from lading.supply_chain.registry import manifest as registry_manifest
 
 REPOSITORY = "shop/web"
 
@@ -326,12 +327,67 @@ def test_the_pae_is_that_of_the_specification() -> None:
     )
 
 
-def test_an_envelope_names_no_key(attestations: Attestations, image: Digest, store: MemoryArtifacts) -> None:
-    made = attestations.attest(image, REPOSITORY, PROVENANCE, {"buildDefinition": {}}, actor="system:test")
+def test_a_statement_is_under_the_tag_of_cosign_too_once(
+    attestations: Attestations, image: Digest, store: MemoryArtifacts
+) -> None:
+    for number in (1, 2, 1):
+        attestations.attest(image, REPOSITORY, PROVENANCE, {"buildDefinition": {"n": number}}, actor="system:test")
 
-    (layer,) = read_manifest(store.manifest(REPOSITORY, made.digest))["layers"]
-    held = dsse.Envelope.decode(store.blob(REPOSITORY, Digest.parse(layer["digest"]), most=10_000))
-    assert [key for key, _ in held.signatures] == [""]
+    layers = read_manifest(store.manifest(REPOSITORY, cosign.attestation_tag(image)))["layers"]
+    assert [layer["annotations"]["predicateType"] for layer in layers] == [PROVENANCE, PROVENANCE]
+    assert [layer["annotations"][cosign.ANNOTATION] for layer in layers] == ["", ""]
+    held = [
+        dsse.Envelope.decode(store.blob(REPOSITORY, Digest.parse(layer["digest"]), most=10_000)) for layer in layers
+    ]
+    assert {key for one in held for key, _ in one.signatures} == {""}
+    assert len([one for one in attestations.check(image, REPOSITORY) if one.what == "attestation"]) == 2
+
+
+def test_the_newest_statements_that_fit_are_under_the_tag(
+    attestations: Attestations, image: Digest, store: MemoryArtifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = cosign.attestation_tag(image)
+
+    def numbers() -> list[int]:
+        layers = read_manifest(store.manifest(REPOSITORY, tag))["layers"]
+        held = [store.blob(REPOSITORY, Digest.parse(layer["digest"]), most=10_000) for layer in layers]
+        return [json.loads(dsse.Envelope.decode(one).payload)["predicate"]["n"] for one in held]
+
+    def state(number: int, filler: str = "") -> None:
+        attestations.attest(image, REPOSITORY, PROVENANCE, {"n": number, "filler": filler}, actor="system:test")
+
+    monkeypatch.setattr(writing, "_MOST_TAGGED", 2)
+    for number in range(3):
+        state(number)
+    assert numbers() == [1, 2]
+    monkeypatch.setattr(writing, "_MOST_TAGGED_BYTES", 4_000)
+    state(3, "x" * 2_000)
+    assert numbers() == [2, 3]
+    state(4, "x" * 2_000)
+    assert numbers() == [4]
+    state(5, "x" * 4_000)
+    assert numbers() == [4]
+    theirs = dsse.sign(MEDIA_TYPE, b'{"predicate": {"n": 100}}', PrivateKey.generate()).encode()
+    store.put_blob(REPOSITORY, theirs)
+    store.put_manifest(REPOSITORY, cosign.manifest([cosign.descriptor(dsse.MEDIA_TYPE, theirs)] * 2)[0], tag=tag)
+    state(6)
+    assert numbers() == [100, 100], "others' statements stay"
+    store.put_manifest(REPOSITORY, cosign.manifest([cosign.descriptor(dsse.MEDIA_TYPE, theirs)])[0], tag=tag)
+    state(7)
+    state(8)
+    assert numbers() == [100, 8]
+    assert (
+        len([one for one in attestations.check(image, REPOSITORY) if one.what == "attestation" and not one.problem])
+        == 9
+    )
+
+
+def test_what_is_under_the_tag_is_what_the_registry_takes_for_statements() -> None:
+    assert dsse.MEDIA_TYPE == registry_manifest.DSSE_ENVELOPE
+    assert (
+        min(registry_manifest._SIGNATURES[dsse.MEDIA_TYPE], registry_manifest._MOST_SIGNATURES)
+        >= writing._MOST_TAGGED_BYTES
+    )
 
 
 def test_two_that_state_the_same_at_once_keep_it_once(

@@ -11,7 +11,7 @@ import pytest
 from lading.kernel.digest import Digest
 from lading.supply_chain.registry.access import Visitor
 from lading.supply_chain.registry.errors import Denied
-from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_INDEX, OCI_MANIFEST
+from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, DSSE_ENVELOPE, OCI_INDEX, OCI_MANIFEST
 from lading.supply_chain.registry.serving import Serving
 from lading.supply_chain.registry.states import State
 
@@ -159,22 +159,24 @@ def test_an_index_that_refers_to_an_approved_image_brings_nothing_in(bench: Any)
     refused(bench, evil)
 
 
-def signature(bench: Any, content: bytes, tag: str) -> Digest:
+def signature(bench: Any, content: bytes, tag: str, *kinds: str) -> Digest:
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [str(Digest.of(content))]}}).encode()
     for part in (config, content):
         bench.registry.put_blob("shop/web", part, ROBOT)
     body = {
         "schemaVersion": 2, "mediaType": OCI_MANIFEST,
         "config": {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
-        "layers": [{"mediaType": COSIGN_PAYLOAD, "digest": str(Digest.of(content)), "size": len(content)}],
+        "layers": [{"mediaType": kind, "digest": str(Digest.of(content)), "size": len(content)}
+                   for kind in kinds or (COSIGN_PAYLOAD,)],
     }  # fmt: skip
     found: Digest = bench.push(body, tag=tag)
     return found
 
 
-def test_a_signature_is_served_with_the_image_that_its_tag_names(bench: Any) -> None:
+@pytest.mark.parametrize(("kind", "end"), [(COSIGN_PAYLOAD, "sig"), (DSSE_ENVELOPE, "att")])
+def test_a_signature_is_served_with_the_image_that_its_tag_names(bench: Any, kind: str, end: str) -> None:
     image = bench.image()
-    made = signature(bench, b'{"critical": {}}', f"sha256-{image.hex}.sig")
+    made = signature(bench, b'{"critical": {}}', f"sha256-{image.hex}.{end}", kind, kind)
     assert bench.states.state(made) is None
     refused(bench, made)
     bench.move(image, State.APPROVED)
@@ -182,10 +184,28 @@ def test_a_signature_is_served_with_the_image_that_its_tag_names(bench: Any) -> 
     assert [row.digest for row in bench.registry.images()] == [str(image)]
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b tar", b"{} tar", b"[]", b"{" + b" " * 70_000 + b"}"])
-def test_an_image_in_the_clothes_of_a_signature_is_not_served(bench: Any, content: bytes) -> None:
+@pytest.mark.parametrize("kinds", [(COSIGN_PAYLOAD,), (DSSE_ENVELOPE,)])
+@pytest.mark.parametrize("content", [b"\x1f\x8b tar", b"{} tar", b"[]"])
+def test_an_image_in_the_clothes_of_a_signature_is_not_served(
+    bench: Any, content: bytes, kinds: tuple[str, ...]
+) -> None:
     good = approved(bench)
-    refused(bench, signature(bench, content, f"sha256-{good.hex}.sig"))
+    refused(bench, signature(bench, content, f"sha256-{good.hex}.sig", *kinds))
+
+
+@pytest.mark.parametrize(
+    ("size", "kinds"),
+    [
+        (70_000, (COSIGN_PAYLOAD,)),
+        ((32 << 20) + 1, (DSSE_ENVELOPE,)),
+        (30 << 20, (DSSE_ENVELOPE,) * 3),
+        (9, (DSSE_ENVELOPE, COSIGN_PAYLOAD)),
+        (9, (DSSE_ENVELOPE, "application/vnd.oci.image.layer.v1.tar")),
+    ],
+)
+def test_what_is_too_large_or_mixed_is_no_signature(bench: Any, size: int, kinds: tuple[str, ...]) -> None:
+    good = approved(bench)
+    refused(bench, signature(bench, b"{" + b" " * (size - 2) + b"}", f"sha256-{good.hex}.att", *kinds))
 
 
 def test_a_web_of_indexes_is_answered_soon(bench: Any) -> None:

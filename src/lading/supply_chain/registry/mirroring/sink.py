@@ -18,7 +18,7 @@ from lading.supply_chain.registry.registry import Registry
 
 # What builders list beside images is small, and may be about any of them.
 _NO_PLATFORM: Final = ("", "unknown/unknown")
-_SIGNATURES: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}\.sig")
+_SIGNATURES: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}\.(?:sig|att)")
 
 
 class MirrorSink(OurSink):
@@ -71,7 +71,10 @@ class MirrorSink(OurSink):
             self.put_manifest(repository, str(digest), media_type, body)
 
     def _add_signatures(self, repository: str, tag: str, media_type: str, body: bytes) -> Digest:
-        """Put signatures beside those that are here under the same tag, such as our own: none gets lost."""
+        """Put signatures beside those that are here under the same tag, such as our own: none gets lost.
+
+        When both together are more than a signature may be, what is here stays, and theirs is there by its digest.
+        """
         ours, visitor = self._registry_of_ours, self._visitor_of_ours
         algorithm = tag.partition("-")[0]
         theirs = read_manifest(body, media_type, algorithm).digest
@@ -82,8 +85,8 @@ class MirrorSink(OurSink):
         kept = msgspec.json.decode(ours.manifest(here.digest))
         known = {layer["digest"] for layer in kept["layers"]}
         new = [layer for layer in msgspec.json.decode(body)["layers"] if layer["digest"] not in known]
-        if new:
-            both = msgspec.json.encode(kept | {"layers": [*kept["layers"], *new]})
+        both = msgspec.json.encode(kept | {"layers": [*kept["layers"], *new]})
+        if new and read_manifest(both, here.media_type).signature_kind:
             ours.put_manifest(repository, tag, here.media_type, both, visitor)
         # Last, because it says that theirs are here.
         ours.put_manifest(repository, str(theirs), media_type, body, visitor, named=tag)

@@ -10,6 +10,7 @@ import msgspec
 
 from lading.kernel.digest import Digest
 from lading.state import Database, Transaction
+from lading.supply_chain.registry.manifest import DSSE_ENVELOPE
 from lading.supply_chain.registry.reading import Reading
 from lading.supply_chain.registry.replication.changes import (
     Change,
@@ -93,7 +94,8 @@ def _manifest(tx: Transaction, register: Register, actor: str, repository: str, 
     named = ""
     if row.served_with and not row.refers_to:
         tags = content.tags_of(tx, repository, digest)
-        named = next(filter(_SIGNATURE_TAG.fullmatch, tags), "") or f"{row.served_with.replace(':', '-', 1)}.sig"
+        kind = "att" if row.artifact_type == DSSE_ENVELOPE else "sig"
+        named = next(filter(_SIGNATURE_TAG.fullmatch, tags), "") or f"{row.served_with.replace(':', '-', 1)}.{kind}"
     return ManifestChange(
         register=register,
         actor=actor,

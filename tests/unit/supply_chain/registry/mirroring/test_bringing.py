@@ -27,7 +27,7 @@ from lading.supply_chain.registry.errors import (
     RemoteFailed,
     StorageFailed,
 )
-from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, OCI_MANIFEST
+from lading.supply_chain.registry.manifest import COSIGN_PAYLOAD, DSSE_ENVELOPE, OCI_MANIFEST
 from lading.supply_chain.registry.mirroring.awaiting import Stale
 from lading.supply_chain.registry.mirroring.errors import Throttled
 from lading.supply_chain.registry.mirroring.quota import Quota
@@ -362,12 +362,13 @@ def test_credentials_that_do_not_hold_are_told_and_ask_for_no_rest(mirror: Any) 
     assert mirror.status.circuit == "closed"
 
 
-def test_signatures_of_the_upstream_are_put_beside_those_that_are_here(mirror: Any) -> None:
+@pytest.mark.parametrize(("kind", "end"), [(COSIGN_PAYLOAD, "sig"), (DSSE_ENVELOPE, "att")])
+def test_signatures_of_the_upstream_are_put_beside_those_that_are_here(mirror: Any, kind: str, end: str) -> None:
     digest = mirror.image("one", "1")
-    tag, config = f"sha256-{digest.hex}.sig", b'{"architecture": ""}'
+    tag, config = f"sha256-{digest.hex}.{end}", b'{"architecture": ""}'
 
     def signature(*payloads: bytes) -> bytes:
-        layers = [{"mediaType": COSIGN_PAYLOAD, "digest": str(Digest.of(one)), "size": len(one)} for one in payloads]
+        layers = [{"mediaType": kind, "digest": str(Digest.of(one)), "size": len(one)} for one in payloads]
         part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)),
                 "size": len(config)}  # fmt: skip
         return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": part, "layers": layers}).encode()
@@ -392,6 +393,10 @@ def test_signatures_of_the_upstream_are_put_beside_those_that_are_here(mirror: A
         mirror.wish(tag)
         assert layers() == [str(Digest.of(payload)) for payload in (one, own, two)]
         mirror.serving.check_manifest(REPOSITORY, mirror.tagged(tag))
+    kind = DSSE_ENVELOPE if kind == COSIGN_PAYLOAD else COSIGN_PAYLOAD
+    sign_there(b'{"n": "of another kind"}')
+    mirror.wish(tag)
+    assert layers() == [str(Digest.of(payload)) for payload in (one, own, two)]
 
 
 def test_the_upstream_without_a_name_brings_bases_for_builds_under_their_own_path(mirror: Any) -> None:

@@ -95,7 +95,14 @@ def test_an_index_and_its_images_arrive(pair: tuple[Region, Region]) -> None:
     assert len(everything(west)["manifests"]) == 4
 
 
-def test_a_signature_is_a_signature_in_the_other_region_too(pair: tuple[Region, Region]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("application/vnd.dev.cosign.simplesigning.v1+json", "sig"),
+        ("application/vnd.dsse.envelope.v1+json", "att"),
+    ],
+)
+def test_a_signature_is_a_signature_in_the_other_region_too(pair: tuple[Region, Region], kind: str, end: str) -> None:
     east, west = pair
     image = east.bench.image(tag="1")
     payload = b'{"critical": {}}'
@@ -107,15 +114,16 @@ def test_a_signature_is_a_signature_in_the_other_region_too(pair: tuple[Region, 
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)),
                    "size": len(config)},
-        "layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-                    "digest": str(Digest.of(payload)), "size": len(payload)}],
+        "layers": [{"mediaType": kind, "digest": str(Digest.of(payload)), "size": len(payload)}],
     }  # fmt: skip
-    signature = east.bench.push(body, tag=str(image).replace(":", "-") + ".sig")
+    tag = str(image).replace(":", "-") + f".{end}"
+    replaced, signature = east.bench.push(body, tag=tag), east.bench.push(body | {"annotations": {"n": "2"}}, tag=tag)
     east.bench.move(image, State.APPROVED)
     settle(east, west)
     assert everything(west) == everything(east)
-    assert west.bench.states.state(signature) is None
-    west.bench.serving.check_manifest("shop/web", signature)
+    for digest in (replaced, signature):
+        assert west.bench.states.state(digest) is None
+        west.bench.serving.check_manifest("shop/web", digest)
 
 
 def test_deletions_travel(pair: tuple[Region, Region]) -> None:
