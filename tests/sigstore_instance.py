@@ -143,7 +143,7 @@ class SigstoreInstance:
         content = struct.pack("!HH", len(promise) + 2, len(promise)) + promise
         return b"\x04" + (bytes([len(content)]) if len(content) < 128 else b"\x81" + bytes([len(content)])) + content
 
-    def _entry(self, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    def entry(self, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
         """An entry of the log of signatures, the only one in its tree, with promise and proof."""
         body = canonical({"apiVersion": "0.0.1", "kind": kind, "spec": spec})
         log_id, moment = hashlib.sha256(spki(self.log)).digest(), int(self.now.timestamp())
@@ -181,7 +181,7 @@ class SigstoreInstance:
             "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(body).hexdigest()},
             "signatures": [{"signature": b64(signature), "verifier": b64(pem)}],
         }
-        return self._bundle(certificate, self._entry("dsse", spec), dsseEnvelope=envelope)
+        return self._bundle(certificate, self.entry("dsse", spec), dsseEnvelope=envelope)
 
     def sign(self, content: bytes, identity: str, issuer: str) -> bytes:
         """A bundle with a signature over content that lies elsewhere."""
@@ -195,4 +195,4 @@ class SigstoreInstance:
             "signature": {"content": b64(signature), "publicKey": {"content": b64(pem)}},
         }
         message = {"messageDigest": {"algorithm": "SHA2_256", "digest": b64(digest)}, "signature": b64(signature)}
-        return self._bundle(certificate, self._entry("hashedrekord", spec), messageSignature=message)
+        return self._bundle(certificate, self.entry("hashedrekord", spec), messageSignature=message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from lading.kernel.clock import SystemClock
 from lading.kernel.digest import Digest
@@ -15,6 +16,8 @@ from lading.supply_chain.attest.errors import MalformedEnvelope
 from lading.supply_chain.registry.client import RemoteRegistry
 from lading.supply_chain.registry.errors import ContentMismatch
 from lading.supply_chain.scan.remote import address_of, find_credentials
+
+_Kind = TypeVar("_Kind", bound=RemoteRegistry)
 
 
 class RemoteArtifacts:
@@ -54,6 +57,23 @@ class RemoteArtifacts:
 
 
 @contextmanager
+def registry_of(
+    image: Reference, kind: type[_Kind], *, user: str, secret: str, plain_http: bool
+) -> Iterator[tuple[_Kind, str]]:
+    """The registry that an image is in, and its repository there; raises InvalidInput when none is named."""
+    if not image.domain:
+        raise InvalidInput(f"{image} names no registry.", remedy="Write it as HOST/NAME:TAG.")
+    if not secret:
+        user, secret = find_credentials(image.domain)
+    host, repository = address_of(image)
+    registry = kind(f"{'http' if plain_http else 'https'}://{host}", user, secret)
+    try:
+        yield registry, repository
+    finally:
+        registry.close()
+
+
+@contextmanager
 def open_verification(
     image: Reference, trust: Trust, *, user: str = "", secret: str = "", plain_http: bool = False
 ) -> Iterator[tuple[Verifications, Digest, str]]:
@@ -63,16 +83,8 @@ def open_verification(
         InvalidInput: nobody is to be believed, or no registry is named.
         RegistryError: it does not have the image, does not answer or does not let us in.
     """
-    if not image.domain:
-        raise InvalidInput(f"{image} names no registry.", remedy="Write it as HOST/NAME:TAG.")
-    if not secret:
-        user, secret = find_credentials(image.domain)
-    host, repository = address_of(image)
-    registry = RemoteRegistry(f"{'http' if plain_http else 'https'}://{host}", user, secret)
-    try:
+    with registry_of(image, RemoteRegistry, user=user, secret=secret, plain_http=plain_http) as (registry, repository):
         artifacts = RemoteArtifacts(registry)
         verifications = Verifications(artifacts, trust, SystemClock())
         digest = image.digest or Digest.of(artifacts.manifest(repository, image.tag or "latest"))
         yield verifications, digest, repository
-    finally:
-        registry.close()

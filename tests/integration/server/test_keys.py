@@ -21,6 +21,7 @@ from lading.supply_chain.attest.statement import SIGNATURE, Statement
 from lading.supply_chain.registry.manifest import OCI_MANIFEST
 from pushing import PushedImage, Pusher, digest_of
 from sigstore_instance import SigstoreInstance
+from sigstore_server import serving
 
 pytestmark = pytest.mark.slow
 
@@ -165,7 +166,23 @@ def test_a_pipeline_signs_by_its_identity_where_a_rule_names_it(
     run(server, "verify", place, *root, "--policy", str(rules))
     run(server, "verify", place, "--plain-http", code=ExitCode.USAGE)
     run(server, "verify", f"{server.push}/shop/none:1", *root, *shop, code=ExitCode.NOT_FOUND)
-    held = [row for row in json.loads(run(server, "image", "verify", "shop/web:1", "-o", "json")) if row["holds"]]
+    with serving(instance) as sigstore:
+        (tmp_path / "token").write_text(sigstore.token("https://ci.example/shop/nightly", "https://ci.example") + "\n")
+        (tmp_path / "scan.json").write_text('{"scanner": {"uri": "pkg:generic/own"}}')
+        config = str(sigstore.trust_config(tmp_path))
+        by = ("--trust-config", config, "--identity-token-file", str(tmp_path / "token"), "--plain-http")
+        stated = ("--type", "urn:shop:scan", "--predicate", str(tmp_path / "scan.json"))
+        assert "signed" in run(server, "sign", place, *by, *stated)
+        run(server, "sign", place, *by, "--type", "urn:shop:scan", code=ExitCode.USAGE)
+        run(server, "sign", f"{server.push}/shop/none:1", *by, code=ExitCode.NOT_FOUND)
+        sigstore.refuses = "signingCert"
+        assert "could not sign" in run(server, "sign", place, *by, code=ExitCode.FAILED)
+    run(server, "verify", place, *root, *shop, "--type", "urn:shop:scan")
+    stated_here = json.loads(run(server, "image", "verify", "shop/web:1", "-o", "json"))
+    assert [(row["signer"], row["holds"]) for row in stated_here if row["predicate_type"] == "urn:shop:scan"] == [
+        ("https://ci.example/shop/nightly", True)
+    ]
+    held = [row for row in stated_here if row["holds"] and row["what"] == "signature"]
     assert [(row["what"], row["signer"], row["issuer"]) for row in held] == [
         ("signature", "https://ci.example/shop/release", "https://ci.example")
     ]

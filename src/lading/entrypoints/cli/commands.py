@@ -18,6 +18,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "checks": ("check",),
     "diffs": ("diff",),
     "verifying": ("verify",),
+    "signing": ("sign",),
     "reports": ("report",),
     "deploys": ("ps", "remove"),
     "bills": ("bill",),

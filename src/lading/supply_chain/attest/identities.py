@@ -46,6 +46,23 @@ class IdentityVerifier(Protocol):
         ...
 
 
+class IdentitySigner(Protocol):
+    """Signs as an identity, for minutes."""
+
+    @property
+    def identity(self) -> str:
+        """Who signs, as the issuer of its token says."""
+        ...
+
+    def sign(self, statement: bytes) -> bytes:
+        """A bundle that holds an in-toto statement, signed, with certificate and log entry.
+
+        Raises:
+            KeylessUnavailable: authority or log refuse, do not answer, or are none that the root of trust knows.
+        """
+        ...
+
+
 class NoIdentities:
     """Where no root of trust was given."""
 

@@ -196,8 +196,9 @@ class Writing:
             manifest = referrer(subject, MEDIA_TYPE, layer, annotations)
         else:
             content = bundle.by_key(envelope, self._signer.key_id)
-            annotations = bundle_annotations(predicate_type, self._clock)
-            manifest = referrer(subject, bundle.MEDIA_TYPE, descriptor(bundle.MEDIA_TYPE, content), annotations)
+            return put_bundle(
+                self._store, repository, subject, content, bundle_annotations(predicate_type, self._clock)
+            )
         self._store.put_blob(repository, EMPTY_CONTENT)
         self._store.put_blob(repository, content)
         return self._store.put_manifest(repository, manifest)
@@ -220,6 +221,16 @@ def subject_of(manifest: bytes, image: Digest) -> dict[str, Any]:
     """The descriptor of an image whose manifest this is."""
     media_type = read_manifest(manifest).get("mediaType")
     return descriptor(str(media_type or MANIFEST), manifest) | {"digest": str(image)}
+
+
+def put_bundle(
+    store: ArtifactStore, repository: str, subject: dict[str, Any], content: bytes, annotations: dict[str, str]
+) -> Digest:
+    """Put a bundle beside the image that `subject` describes."""
+    store.put_blob(repository, EMPTY_CONTENT)
+    store.put_blob(repository, content)
+    layer = descriptor(bundle.MEDIA_TYPE, content)
+    return store.put_manifest(repository, referrer(subject, bundle.MEDIA_TYPE, layer, annotations))
 
 
 def bundle_annotations(predicate_type: str, clock: Clock) -> dict[str, str]:
