@@ -60,13 +60,13 @@ def sign(
     secret = read_secret(token_file) if token_file else ""
     with open_signing(reference, signer, user=user, secret=secret, plain_http=plain_http) as opened:
         keyless, digest, repository = opened
-        err.print(f"signing {escape(repository)}@{digest} as {escape(signer.identity)}")
-        put = keyless.state(digest, repository, kind, said)
+        err.print(f"signing {escape(repository)}@{digest} as {escape(signer.identity)}", soft_wrap=True)
+        signed = keyless.state(digest, repository, kind, said)
     if output is Output.JSON:
-        told = {"image": str(digest), "identity": signer.identity, "predicate_type": kind, "digest": str(put.digest)}
+        told = {"image": str(digest), "identity": signer.identity, "predicate_type": kind, "digest": str(signed)}
         print_json(told)
         return
-    out.print(f"[green]signed:[/] {escape(image)} has {escape(kind)} in {put.digest}")
+    out.print(f"[green]signed:[/] {escape(image)} has {escape(kind)} in {signed}", soft_wrap=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

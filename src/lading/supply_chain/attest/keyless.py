@@ -8,8 +8,8 @@ from lading.kernel.clock import Clock
 from lading.kernel.digest import Digest
 from lading.supply_chain.attest.artifacts import ArtifactStore
 from lading.supply_chain.attest.identities import IdentitySigner
-from lading.supply_chain.attest.statement import SIGNATURE, Statement
-from lading.supply_chain.attest.writing import Put, bundle_annotations, put_bundle, subject_of
+from lading.supply_chain.attest.statement import Statement
+from lading.supply_chain.attest.writing import bundle_annotations, put_bundle, subject_of
 
 
 class Keyless:
@@ -23,14 +23,12 @@ class Keyless:
         self._signer = signer
         self._clock = clock
 
-    def sign(self, image: Digest, repository: str) -> Put:
-        """Sign an image, as cosign 3 does: with a statement that says nothing more."""
-        return self.state(image, repository, SIGNATURE, {})
+    def state(self, image: Digest, repository: str, predicate_type: str, predicate: dict[str, Any]) -> Digest:
+        """State `predicate` about an image; returns the manifest that it lies in.
 
-    def state(self, image: Digest, repository: str, predicate_type: str, predicate: dict[str, Any]) -> Put:
-        """State `predicate` about an image."""
+        A signature is, as for cosign 3, a statement of type `SIGNATURE` that says nothing more.
+        """
         subject = subject_of(self._store.manifest(repository, image), image)
         body = Statement(((repository, image),), predicate_type, predicate).encode()
         content = self._signer.sign(body)
-        annotations = bundle_annotations(predicate_type, self._clock)
-        return Put(put_bundle(self._store, repository, subject, content, annotations), Digest.of(body), fresh=True)
+        return put_bundle(self._store, repository, subject, content, bundle_annotations(predicate_type, self._clock))

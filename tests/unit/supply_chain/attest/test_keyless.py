@@ -46,7 +46,7 @@ def test_what_an_identity_states_is_verified_as_its_own(
     signer = SigstoreSigner(server.token(WHO, ISSUER), server.trust_config(tmp_path))
     assert signer.identity == WHO
     keyless = Keyless(store, signer, clock)
-    keyless.sign(image, REPOSITORY)
+    keyless.state(image, REPOSITORY, SIGNATURE, {})
     keyless.state(image, REPOSITORY, PROVENANCE, {"buildDefinition": {"é": "ü"}})
 
     checked = Signatures(store, list, SigstoreIdentities(tmp_path / "root.json")).of(image, REPOSITORY, clock.now())
@@ -62,7 +62,7 @@ def test_nothing_is_put_beside_an_image_that_is_not_there(
 ) -> None:
     signer = SigstoreSigner(server.token(WHO, ISSUER), server.trust_config(tmp_path))
     with pytest.raises(NotFound):
-        Keyless(store, signer, clock).sign(Digest.of(b"none"), REPOSITORY)
+        Keyless(store, signer, clock).state(Digest.of(b"none"), REPOSITORY, SIGNATURE, {})
 
 
 @pytest.mark.parametrize("refuses", ["signingCert", "log/entries"])
@@ -73,7 +73,7 @@ def test_an_authority_or_a_log_that_refuses_is_told(
     signer = SigstoreSigner(token, server.trust_config(tmp_path))
     server.refuses = refuses
     with pytest.raises(KeylessUnavailable, match=f"{WHO} could not sign: .*400") as raised:
-        Keyless(store, signer, clock).sign(image, REPOSITORY)
+        Keyless(store, signer, clock).state(image, REPOSITORY, SIGNATURE, {})
     assert token not in str(raised.value)
     assert store.referrers(REPOSITORY, image) == []
 
@@ -84,7 +84,7 @@ def test_an_instance_that_the_root_of_trust_does_not_know_signs_nothing(
     signer = SigstoreSigner(server.token(WHO, ISSUER), server.trust_config(tmp_path))
     server.instance = SigstoreInstance(datetime.now(UTC))
     with pytest.raises(KeylessUnavailable, match="could not sign"):
-        Keyless(store, signer, clock).sign(image, REPOSITORY)
+        Keyless(store, signer, clock).state(image, REPOSITORY, SIGNATURE, {})
     assert store.referrers(REPOSITORY, image) == []
 
 
